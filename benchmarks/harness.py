@@ -7,6 +7,7 @@ import platform
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -51,6 +52,23 @@ def missing(what: str) -> NoReturn:
     name = script.relative_to(ROOT) if script.is_relative_to(ROOT) else script.name
     print(f"{name} needs {what}", file=sys.stderr)
     sys.exit(MISSING)
+
+
+def gpu_work(call: Callable[[], object]) -> dict[str, float]:
+    """Return what torch's profiler counts during a call: milliseconds of work of the GPU, its kernels and copies."""
+    import torch
+    from torch.autograd import DeviceType
+
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+        call()
+        torch.cuda.synchronize()
+    events = [event for event in profile.key_averages() if event.device_type == DeviceType.CUDA]
+    copies = sum(event.count for event in events if event.key.startswith("Mem"))
+    return {
+        "gpu_ms": sum(event.self_device_time_total for event in events) / 1e3,
+        "kernels": sum(event.count for event in events) - copies,
+        "copies": copies,
+    }
 
 
 def need_cuda() -> None:

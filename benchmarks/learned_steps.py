@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import torch
+from harness import gpu_work
 from learned_bench import (
     Bench,
     at_level,
@@ -19,7 +20,6 @@ from learned_bench import (
     still_start,
     with_cameras,
 )
-from torch.autograd import DeviceType
 
 from splatrig.fitting.trainable_rig import RigStart
 from splatrig.learned.plan import LearningOptions
@@ -71,16 +71,8 @@ def step_costs(
         take(count)
         costs = {"ms_per_step": 1e3 * (clock() - begin) / count} | peak_gib()
         if profiled and on_gpu:
-            with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
-                take(STEPS)
-                now()
-            events = [event for event in profile.key_averages() if event.device_type == DeviceType.CUDA]
-            copies = sum(event.count for event in events if event.key.startswith("Mem"))
-            costs |= {
-                "gpu_ms_per_step": sum(event.self_device_time_total for event in events) / 1e3 / STEPS,
-                "kernels_per_step": sum(event.count for event in events) / STEPS - copies / STEPS,
-                "copies_per_step": copies / STEPS,
-            }
+            work = gpu_work(lambda: take(STEPS))
+            costs |= {f"{name}_per_step": value / STEPS for name, value in work.items()}
     return costs
 
 

@@ -63,8 +63,8 @@ def weight_correlations(found: pd.DataFrame, true: pd.DataFrame) -> pd.Series:
     return own[shown].corrwith(expected[shown]).fillna(0.0)
 
 
-def measure_folders(figures: Figures, capture: Path, true: Path) -> None:
-    """Print the figures of a run."""
+def measure_folders(figures: Figures, capture: Path, true: Path, prefix: str = "") -> None:
+    """Print the figures of a run, each after `prefix`."""
     frames = [
         path.relative_to(capture / "tracked_mesh").with_suffix("")
         for path in sorted((capture / "tracked_mesh").glob("*/*.obj"))
@@ -82,21 +82,23 @@ def measure_folders(figures: Figures, capture: Path, true: Path) -> None:
         np.array([read_positions(root / "tracked_mesh" / f"{frame}.bin", count)[used] for frame in frames])
         for root in (capture, true)
     ]
-    _report(figures, poses, vertices)
+    _report(figures, poses, vertices, prefix)
     table = pd.read_csv(capture.parent / "tracking" / "weights.csv", dtype={"frame": str})
     weights = weight_correlations(table, pd.read_csv(true / "truth.csv", dtype={"frame": str}))
-    figures.add("mean correlation", weights.mean().clip(0.0), "correlation")
+    figures.add(f"{prefix}mean correlation", weights.mean().clip(0.0), "correlation")
 
 
-def _report(figures: Figures, poses: list[NDArray[np.float64]], vertices: list[NDArray[np.float64]]) -> None:
+def _report(
+    figures: Figures, poses: list[NDArray[np.float64]], vertices: list[NDArray[np.float64]], prefix: str = ""
+) -> None:
     errors = pose_errors(*poses, vertices[1][0].mean(axis=0))
-    figures.add("median turn", errors["degrees"].median(), "°")
-    figures.add("median shift", errors["mm"].median(), "mm")
-    figures.add("largest turn", errors["degrees"].max(), "°")
-    figures.add("largest shift", errors["mm"].max(), "mm")
+    figures.add(f"{prefix}median turn", errors["degrees"].median(), "°")
+    figures.add(f"{prefix}median shift", errors["mm"].median(), "mm")
+    figures.add(f"{prefix}largest turn", errors["degrees"].max(), "°")
+    figures.add(f"{prefix}largest shift", errors["mm"].max(), "mm")
     error, moved = vertex_errors(*vertices, poses[1][0, :, :3].T @ poses[0][0, :, :3])
-    figures.add("error of moved vertices", error, "mm")
-    figures.add("their motion", moved, "mm")
+    figures.add(f"{prefix}error of moved vertices", error, "mm")
+    figures.add(f"{prefix}their motion", moved, "mm")
 
 
 def measure_template(figures: Figures, count: int) -> None:

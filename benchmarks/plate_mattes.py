@@ -1,4 +1,4 @@
-"""Measure mattes against the ray tracer's exact ones: silhouettes, plates photographed and plates computed.
+"""Measure mattes against the ray tracer's exact ones: silhouettes, segmentation, plates photographed and computed.
 
 `python benchmarks/plate_mattes.py --person second` photographs one of the demo's people and the empty stage, and makes
 the data set with each kind of matte. Intersection over union and the mean error of alpha are those of the band of 40 mm
@@ -31,8 +31,10 @@ from splatrig.capture.plates import PlateSource, compute_plates, take_plates
 from splatrig.capture.restructure import RestructureOptions, restructure
 from splatrig.config.models import Demo
 from splatrig.dataset.cameras import Cameras
+from splatrig.landmarks.retrieve import retrieve_segmentation_network
 
 OPTIONS = RestructureOptions(NEUTRAL, 1000, "first", "refuse", 1.0, "multiface_gamma", "masks", 0)
+KINDS = ("silhouette", "segmentation", "photographed plates", "computed plates")
 SEED = 0
 UNTOUCHED = (1, 2, 5, 7, 10, 11)
 """Numbers of the segments that are measured. The others, of both people, chose the constants of the mattes."""
@@ -99,18 +101,23 @@ def main() -> None:
         compute_plates(source, segments, NEUTRAL, work / "computed plates")
         figures.add("computing plates", time.perf_counter() - begin, "s")
         results: dict[str, list[tuple[float, float]]] = {}
-        seconds = dict.fromkeys(("masks", "silhouette", "photographed plates", "computed plates"), 0.0)
+        retrieve_segmentation_network(work / "network.tflite", work / "LICENSE")
+        seconds = dict.fromkeys(("masks", *KINDS), 0.0)
         for segment in [segments[k] for k in UNTOUCHED if k < len(segments)] or segments:
             for kind in seconds:
                 asked = replace(OPTIONS, background="plate" if "plates" in kind else kind)
                 begin = time.perf_counter()
-                rows = restructure(layout, segment, cameras, asked, work / f"{kind} {segment}", plates=work / kind)
+                rows = restructure(
+                    *(layout, segment, cameras, asked, work / f"{kind} {segment}"),
+                    plates=work / kind,
+                    segmenter=work / "network.tflite",
+                )
                 seconds[kind] += time.perf_counter() - begin
             for row in rows:
                 found = {kind: alphas(work / f"{kind} {segment}" / row.frame, cameras) for kind in seconds}
                 pose = np.loadtxt(work / f"masks {segment}" / row.frame / f"{row.frame}_transform.txt")
                 pixel_mm = cameras.in_head_space(pose).pixel_size(np.zeros(3))
-                for kind in ("silhouette", "photographed plates", "computed plates"):
+                for kind in KINDS:
                     measured = compared(found[kind], found["masks"], found["silhouette"], pixel_mm)
                     results.setdefault(kind, []).append(measured)
         for kind, values in results.items():

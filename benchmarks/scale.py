@@ -3,22 +3,29 @@
     python benchmarks/scale.py
 
 prints the table of docs/operations.md, and what a dry run takes to look at the photographs of a capture in a folder.
-The graphs are real: `snakemake --dry-run` over docs/examples/multiface.yaml with more segments, and over thirteen
-subjects at once, each a module of one workflow. Bytes follow from the formats of the files, GPU time from what
-benchmarks/training.md measured on one H200.
+The graphs are real: `snakemake --dry-run` over docs/examples/multiface.yaml with more segments, over thirteen subjects
+at once, and over a batch of a larger cohort (`--cohort 256 --batches 16`). Bytes follow from the formats of the files,
+GPU time from what benchmarks/training.md and learned.md measured on one H200.
+
+Hours and money of that cohort on several numbers of GPUs are simulated (`schedule.py`) with the same times; those of
+other rules are read from the benchmark tables of a run (`--logs logs/6795937/benchmarks`), and `--price` is that of an
+hour of one GPU with its cores.
 """
 
+import json
 import os
 import re
 import subprocess
 import sys
 import tempfile
+from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 from faults import copy_project
 from harness import ROOT, Figures, machine, parsed, parser_of
+from schedule import LIST_JOBS, Demand, read_jobs, read_seconds, simulate
 
 from splatrig.capture.krt import write_krt
 from splatrig.config.load import merged
@@ -26,6 +33,8 @@ from support.raw_capture import stage_cameras
 
 ENTITY = "6795937"
 SUBJECTS = 13
+COHORT, BATCHES = 256, 16
+"""Subjects of Ava-256, and in how many parts they are planned."""
 FRAMES = 5
 GAUSSIANS = {"base": 5_509, "subd1": 21_954, "subd2": 87_652}
 CAMERAS = 38
@@ -46,8 +55,29 @@ JOB_START_S, FRAME_S, NEUTRAL_S = 3.4, 1.24, 43.0
 neutral's job is an H100's."""
 
 
+PHOTOGRAPH_S, MESHES_S = 0.345, 0.35
+"""Seconds of one thread to restructure a photograph, and the meshes of a frame (benchmarks/restructure.md)."""
+FULL_SIZE_S = {
+    "fit_neutral": NEUTRAL_S,
+    "fit_expression": JOB_START_S + FRAMES * FRAME_S,
+    "find_free_gaussians": JOB_START_S + 134.0 / 3,
+    "learn_rig": 134.0,
+    "restructure_expression": JOB_START_S + FRAMES * (CAMERAS * PHOTOGRAPH_S + MESHES_S) / 4,
+    "compute_pca": JOB_START_S + 2.7,
+    "compute_sldc": JOB_START_S + 13.6,
+    "compute_mbspca": JOB_START_S + 4.3,
+    "capture_report": 40.0,
+}
+"""Seconds of a job at full size by rule, alone on an H200 or on its cores: benchmarks/training.md, learned.md (a second
+job on the GPU), restructure.md (4 threads), components.md, capture_report.md."""
+NOT_COUNTED = ("all", "download", "retrieve")
+"""How the names of rules begin that wait for the network or do nothing."""
+OTHER_S = 30.0
+"""Seconds of a job that neither was measured at full size nor has a benchmark table in `--logs`."""
+
+
 @dataclass(frozen=True)
-class Graph:
+class Planned:
     """What a dry run says and costs."""
 
     jobs: int
@@ -56,32 +86,25 @@ class Graph:
     memory_mib: float
 
 
-def dry_run(folder: Path, *arguments: str) -> Graph:
+def call(*arguments: str) -> list[str]:
+    """Return the words of a call of snakemake that runs nothing."""
+    return [sys.executable, "-m", "snakemake", "--cores", "64", *arguments]
+
+
+def dry_run(folder: Path, *arguments: str) -> Planned:
     """Dry-run a workflow in `folder` and return its size and what that took."""
-    command = [
-        sys.executable,
-        "-m",
-        "snakemake",
-        "--dry-run",
-        "--quiet",
-        "rules",
-        "--cores",
-        "8",
-        "--allow-ambiguity",  # every subject has rules that retrieve the same files
-        *arguments,
-    ]
+    command = call("--dry-run", "--quiet", "rules", *arguments)
     before = os.times().elapsed
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout is not None
         words = process.stdout.read()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-    # the graph is complete and counted before messages are printed, which modules cannot (they name CFG)
     found = re.search(r"^total +(\d+)$", words, re.MULTILINE)
     if found is None:
         raise RuntimeError(words[-3000:])
     elapsed = os.times().elapsed - before
-    return Graph(int(found[1]), elapsed, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    return Planned(int(found[1]), elapsed, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
 def configuration(subject: str, expressions: str | list[str]) -> dict[str, object]:
@@ -123,24 +146,59 @@ def time_looking(folder: Path, photographs: int, rounds: int, figures: Figures) 
         figures.add(f"{CAMERAS * SEGMENTS * count} photographs in a folder: dry run, processor", shortest, "s")
 
 
-def many_subjects(folder: Path, count: int, expressions: str | list[str]) -> Path:
-    """Write a workflow of `count` subjects, each the whole workflow as a module, and return its path."""
-    lines = ["import yaml", ""]
-    for index in range(count):
-        path = folder / f"subject_{index}.yaml"
-        path.write_text(yaml.safe_dump(configuration(f"subject_{index}", expressions)))
-        lines += [
-            f"module subject_{index}:",
-            '    snakefile: "Snakefile"',
-            f"    config: yaml.safe_load(open({str(path)!r}))",
-            f"use rule * from subject_{index} as subject_{index}_*",
-            "",
-        ]
-    inputs = ", ".join(f"rules.subject_{index}_all.input" for index in range(count))
-    lines += ["rule everything:", "    default_target: True", f"    input: {inputs}"]
-    snakefile = folder / "many.smk"
-    snakefile.write_text("\n".join(lines) + "\n")
-    return snakefile
+def study(folder: Path, count: int, expressions: str | list[str]) -> Path:
+    """Write the configuration of `count` subjects with the same expressions, and return its path."""
+    raw = configuration("{subject}", expressions)
+    del raw["subject"]
+    raw["subjects"] = [f"person_{index:03d}" for index in range(count)]
+    path = folder / f"study_{count}.yaml"
+    path.write_text(yaml.safe_dump(raw))
+    return path
+
+
+def demands(occupied: dict[str, tuple[int, int]], logged: dict[str, float]) -> dict[str, Demand]:
+    """Return what a job of each rule takes: measured at full size, else as in the tables of a run, else a guess."""
+    made = {}
+    for rule, (threads, gpus) in occupied.items():
+        seconds = FULL_SIZE_S.get(rule, logged.get(rule, OTHER_S))
+        made[rule] = Demand(0.0 if rule.startswith(NOT_COUNTED) else seconds, threads, gpus)
+    return made
+
+
+def simulate_cohort(folder: Path, expressions: str | list[str], subjects: int, options: Namespace) -> list[str]:
+    """Print hours and money of a cohort on several numbers of GPUs; return the lines of the table."""
+    path = folder / "one.yaml"
+    path.write_text(yaml.safe_dump(configuration(ENTITY, expressions)))
+    (folder / "list_jobs.smk").write_text(LIST_JOBS)
+    words = [
+        "--snakefile",
+        "list_jobs.smk",
+        "--configfile",
+        str(path),
+        "--config",
+        "device=cuda",
+        "--dry-run",
+        "--quiet",
+    ]
+    subprocess.run(call(*words, "all", "--", "all"), cwd=folder, stdout=subprocess.DEVNULL, check=True)
+    graph, occupied = read_jobs(json.loads((folder / "jobs.json").read_text()))
+    wanted = demands(occupied, read_seconds(options.logs) if options.logs else {})
+    own = [wanted[rule] for rule in graph.rules]
+    on_gpu = sum(each.seconds for each in own if each.gpus)
+    measured = sum(wanted[rule].seconds for rule in graph.rules if wanted[rule].gpus and rule in FULL_SIZE_S)
+    on_cores = sum(each.seconds * each.threads for each in own if not each.gpus)
+    lines = [
+        f"{subjects} subjects of {len(graph.rules):,} jobs; each {on_gpu / 3600:.2f} GPU hours, "
+        f"{100 * measured / on_gpu:.0f} % of them measured at full size, and {on_cores / 3600:.1f} core hours",
+        "",
+        "| GPUs | hours | GPUs busy | money |",
+        "|---|---|---|---|",
+    ]
+    for gpus in options.gpus:
+        found = simulate(graph, wanted, subjects, gpus, options.cores_per_gpu)
+        busy = found.gpu_hours / (gpus * found.hours)
+        lines.append(f"| {gpus} | {found.hours:.2f} | {100 * busy:.0f} % | {found.hours * gpus * options.price:,.0f} |")
+    return lines
 
 
 def gigabytes(segments: int) -> dict[str, float]:
@@ -194,7 +252,13 @@ def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--subjects", type=int, default=SUBJECTS)
     parser.add_argument("--photographs", type=int, default=12_000, help="of a capture in a folder")
-    options = parsed(parser, subjects=0, photographs=800)
+    parser.add_argument("--cohort", type=int, default=COHORT, help="subjects of the large cohort")
+    parser.add_argument("--batches", type=int, default=BATCHES, help="in so many parts it is planned")
+    parser.add_argument("--logs", type=Path, help="benchmark tables of a run, logs/SUBJECT/benchmarks")
+    parser.add_argument("--gpus", type=int, nargs="+", default=[8, 64, 256], help="numbers of GPUs to simulate")
+    parser.add_argument("--cores-per-gpu", type=int, default=16)
+    parser.add_argument("--price", type=float, default=3.0, help="of an hour of a GPU with its cores")
+    options = parsed(parser, subjects=0, photographs=800, cohort=2, batches=1, gpus=[1])
     scales = fewest() if options.smallest else SCALES
     figures = Figures(options, machine("snakemake"))
     rows = []
@@ -208,9 +272,17 @@ def main() -> None:
         time_looking(folder, options.photographs, 1 if options.smallest else ROUNDS, figures)
         if options.subjects:
             expressions, segments = list(scales.values())[-1]
-            graph = dry_run(folder, "--snakefile", str(many_subjects(folder, options.subjects, expressions)))
+            graph = dry_run(folder, "--configfile", str(study(folder, options.subjects, expressions)))
             what = f"{options.subjects} subjects × {segments} in one workflow"
             rows.append((what, graph, segments, options.subjects))
+        expressions, segments = next(iter(scales.values()))
+        batch = f"--batch=show_heads=1/{options.batches}"
+        path = study(folder, options.cohort, expressions)
+        graph = dry_run(folder, "--configfile", str(path), *([batch] if options.batches > 1 else []))
+        members = -(-options.cohort // options.batches)
+        what = f"a batch of {members} of {options.cohort} subjects × {segments}"
+        rows.append((what, graph, segments, members))
+        lines = simulate_cohort(folder, expressions, options.cohort, options)
     stages = gigabytes(1)
     print(
         "\n| segments | jobs | dry run, s of processor | memory, MiB |",
@@ -229,6 +301,7 @@ def main() -> None:
         for stage, size in bytes_of.items():
             figures.add(f"{name}: {stage}", size, "GB", shown=False)
         figures.add(f"{name}: GPU", hours, "h", shown=False)
+    print("", *lines, sep="\n")
     figures.save()
 
 

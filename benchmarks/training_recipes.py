@@ -3,12 +3,14 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.util import find_spec
+from unittest.mock import patch
 
 import numpy as np
 import torch
 from full_size_capture import NEUTRAL
-from harness import Figures
+from harness import Figures, gpu_work
 from original_step import original_steps
 from training_bench import PERFORMANCE, Bench
 
@@ -96,6 +98,15 @@ def part_speed(bench: Bench) -> None:
         _add_speed(figures, f"{what} ({plan.render.rasterizer})", value, peak)
 
     rate("warm", sitting.warm_start, sitting.context.plan)
+    if torch.cuda.is_available():
+        with patch("splatrig.fitting.frame_fit.can_replay", return_value=False):
+            rate("warm, without CUDA graphs", sitting.warm_start, sitting.context.plan)
+        plans = [replace(sitting.context.plan, steps=steps) for steps in lengths.timed]
+        few, many = (gpu_work(partial(fit, sitting.warm_start, data, surface, plan, 0)) for plan in plans)
+        work = {name: (many[name] - few[name]) / (lengths.timed[1] - lengths.timed[0]) for name in many}
+        figures.add("warm: work of the GPU in a step", work["gpu_ms"], "ms")
+        figures.add("warm: kernels of a step", work["kernels"], "")
+        figures.add("warm: speed that the GPU's own work would allow", 1e3 / work["gpu_ms"], "steps/s")
     original = bench.context(bench.fitting.original_steps, "original", original_rasterizer())
     start = first_gaussians(original, data)
     rate("original recipe in splatrig", start, original.plan)

@@ -103,6 +103,12 @@ EXPECTED: dict[str, dict[str, tuple[float, float]]] = {
         "error of moved vertices": (0, 3.0),
         "their motion": (3.0, 30.0),
     },
+    "photographs_faults.py": {
+        "exposure ±5 %: median turn": (0, 1.0),
+        "exposure ±5 %: error of moved vertices": (0, 5.0),
+        "exposure ±5 %: mean correlation": (0.3, 1.0),
+        "camera .* named": (1, 4),
+    },
     "head_poses.py": {
         "global, (true|off), (tracked|learned), (train|held_out): psnr": PHOTOGRAPHIC_DB,
         "global, true, tracked, train: degrees": (0, 1e-3),
@@ -172,6 +178,7 @@ NEEDS = {
     "capture_report.py": "the demo's head",
     "demo_capture.py": "the demo's head",
     "plate_mattes.py": "the demo's head",
+    "photographs_faults.py": "the networks that find faces|the package ai_edge_litert|the demo's head",
     "landmarks.py": "the networks that find faces|the package ai_edge_litert|the demo's head",
     "web_head.py": "Chromium|the package playwright|the renderer of the web head",
     "web_head_gpu.py": "Chromium|the renderer of the web head",

@@ -72,14 +72,18 @@ def test_conda_environments_agree_with_the_constraints(env):
 
 
 def rules_with_environments() -> list[tuple[str, list[str], Path]]:
-    """Return name, environments (alternatives) and script of every rule that has both."""
+    """Return name, environments (alternatives) and script of every rule with a script: its own, or that named above."""
     found = []
     for path in sorted((ROOT / "workflow" / "rules").rglob("*.smk")):
-        for body in re.split(r"^ *(?=rule )", path.read_text(), flags=re.MULTILINE)[1:]:
-            script = re.search(r"scripts/(\w+\.py)\"", body.split("script:")[-1])
-            if script:
-                environments = re.findall(r"envs/(\w+)\.yaml", body)
-                found.append((body.split(":")[0].split()[1], environments, ROOT / "workflow" / "scripts" / script[1]))
+        parts = re.split(r"^ *(?=rule |environment\()", path.read_text(), flags=re.MULTILINE)[1:]
+        above: list[str] = []
+        for part in parts:
+            script = re.search(r"scripts/(\w+\.py)\"", part.split("script:")[-1])
+            if part.startswith("environment("):
+                above = re.findall(r"^environment\(\"(\w+)\"\)", part)
+            elif script:
+                own = re.findall(r"envs/(\w+)\.yaml", part)
+                found.append((part.split(":")[0].split()[1], own or above, ROOT / "workflow" / "scripts" / script[1]))
     return found
 
 

@@ -6,10 +6,13 @@ import yaml
 from splatrig.capture.demo.camera_names import camera_names
 from splatrig.capture.release import choose_segments, read_entity
 from splatrig.config.checks import check_config
-from splatrig.config.load import read_config
+from splatrig.config.cohort import subject_configs
+from splatrig.config.load import load_config, read_config
 
 ROOT = Path(__file__).resolve().parents[1]
-EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*.yaml"))
+EVERY_EXAMPLE = sorted((ROOT / "docs" / "examples").glob("*.yaml"))
+COHORTS = [path for path in EVERY_EXAMPLE if "subjects" in yaml.safe_load(path.read_text())]
+EXAMPLES = [path for path in EVERY_EXAMPLE if path not in COHORTS]
 
 
 def read(path):
@@ -59,3 +62,12 @@ def test_a_demo_configuration_is_valid_and_keeps_its_files_apart_from_the_demos(
 
 def test_there_are_examples_of_every_source():
     assert {read(path).capture.source for path in EXAMPLES} == {"ava256", "demo", "local", "multiface", "photographs"}
+
+
+@pytest.mark.parametrize("path", COHORTS, ids=lambda path: path.stem)
+def test_the_subjects_of_a_cohort_are_made_as_those_of_the_single_runs(path):
+    presets = ROOT / "workflow" / "presets"
+    raw = {**yaml.safe_load((ROOT / "config.yaml").read_text()), **yaml.safe_load(path.read_text())}
+    found = {name: load_config(own, presets) for name, own in subject_configs(raw).items()}
+    demo, second = read(ROOT / "config.yaml"), read(ROOT / "docs" / "examples" / "second_person.yaml")
+    assert found == {"demo": demo.model_copy(update={"subject": "demo"}), "second": second}

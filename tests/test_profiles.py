@@ -10,6 +10,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 SLURM = yaml.safe_load((ROOT / "profiles" / "slurm" / "config.yaml").read_text())
+ROWS = yaml.safe_load((ROOT / "workflow" / "resources.yaml").read_text())
 RULES = {
     name: body
     for path in sorted((ROOT / "workflow" / "rules").rglob("*.smk"))
@@ -31,15 +32,17 @@ def test_groups_are_of_rules_that_there_are_and_small():
     groups = dict(pair.split("=") for pair in SLURM["groups"])
     assert groups.keys() <= RULES.keys()
     for rule in groups:
-        assert "gpu=" not in RULES[rule], f"{rule} would hold a GPU for its whole group"
+        assert "gpu" not in ROWS.get(rule, {}), f"{rule} would hold a GPU for its whole group"
 
 
-def test_every_rule_with_a_script_asks_for_memory_that_grows_and_for_time_or_takes_the_profiles():
-    asking = {rule: body for rule, body in RULES.items() if "script:" in body and "resources:" in body}
-    assert 20 < len(asking) < len(RULES)
-    for rule, body in asking.items():
-        assert re.search(r"mem_mb=memory\(", body), rule
-        assert re.search(r"runtime=\d", body), rule
+def test_every_row_of_resources_is_of_a_script_and_asks_for_memory_and_time():
+    scripts = {path.stem for path in (ROOT / "workflow" / "scripts").glob("*.py")}
+    assert 20 < len(ROWS) < len(scripts)
+    assert ROWS.keys() <= scripts
+    for script, row in ROWS.items():
+        assert row.keys() <= {"mem_mb", "runtime", "gpu"}, script
+        assert "mem_mb" in row or "mem_mb=memory(" in RULES[script], script
+        assert row["runtime"] > 0, script
     assert "attempt" in SLURM["default-resources"]["mem_mb"] and SLURM["default-resources"]["runtime"] > 0
 
 

@@ -1,6 +1,7 @@
 """Masks that a capture brings: they become alpha as they are, and what cannot be right is said in a sentence."""
 
 import logging
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,9 +11,11 @@ from PIL import Image
 from splatrig.capture.layout import CaptureLayout
 from splatrig.capture.matte_picture import HEIGHT as PICTURE_HEIGHT
 from splatrig.capture.matte_picture import draw_mattes
+from splatrig.capture.mattes import HAIR_MM, segmented
 from splatrig.capture.sources import check_masks
 from splatrig.config.models import Config
 from splatrig.io.errors import InputError
+from support.photographed_template import stage
 from support.raw_capture import HEIGHT, SMILE, WIDTH, cameras_of, run
 
 
@@ -173,3 +176,33 @@ def test_the_picture_of_mattes_shows_magenta_where_alpha_is_zero_and_alpha_below
     above, below = picture[:PICTURE_HEIGHT], picture[PICTURE_HEIGHT:]
     assert (above[below[..., 0] == 0][200:] == [255, 0, 255]).mean() > 0.9
     assert 0.1 < (below[..., 0] > 250).mean() < 0.9
+
+
+def test_hair_that_a_network_finds_is_added_close_to_the_head_alone():
+    cameras = stage((0.0, 20.0))
+    rows, columns = np.mgrid[: cameras.height, : cameras.width]
+    away = np.hypot(rows - 100, columns - 75)
+    disk, nothing = np.where(away < 30, 255, 0).astype(np.uint8), np.zeros_like(away, dtype=np.uint8)
+    image = np.zeros((*away.shape, 3), np.uint8)
+    seen = np.where(away < 20, 0, 200).astype(np.uint8)  # a hole in the head, and a room full of people
+    matte = segmented(lambda _f, _c: image, lambda _p: seen, lambda _f, c: nothing if c else disk, [cameras])
+    alpha, pixel_mm = matte(0, 0), cameras.pixel_size(np.zeros(3))
+    assert (alpha[away < 29] == 255).all()
+    assert (alpha[(away > 31) & (away < 29 + HAIR_MM / pixel_mm - 1)] == 200).all()
+    assert not alpha[away > 31 + HAIR_MM / pixel_mm].any()
+    assert not matte(0, 1).any(), "a camera that does not see the head"
+
+
+def test_segmentation_adds_to_the_silhouette_and_is_said(raw, tmp_path, monkeypatch, caplog):
+    everywhere = np.full((HEIGHT, WIDTH), 90, np.uint8)
+    monkeypatch.setattr(
+        "splatrig.capture.restructure.Segmenter", lambda _path: SimpleNamespace(alpha=lambda _pixels: everywhere)
+    )
+    run(raw, tmp_path / "silhouette", background="silhouette")
+    with caplog.at_level(logging.INFO):
+        run(raw, tmp_path / "out", background="segmentation", segmenter=tmp_path / "network.tflite")
+    for camera in raw.cameras:
+        before, after = _alpha(tmp_path / "silhouette", camera), _alpha(tmp_path / "out", camera)
+        assert_array_equal(after[before >= 90], before[before >= 90])
+        assert (after >= before).all() and (after == 90).any()
+    assert "what a network takes for a person close around it" in caplog.text

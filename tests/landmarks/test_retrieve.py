@@ -7,7 +7,14 @@ import pytest
 
 from splatrig.io.errors import InputError
 from splatrig.io.wheel import check_wheel
-from splatrig.landmarks.retrieve import LICENSE, MESH, WHEEL, extract, retrieve_face_networks
+from splatrig.landmarks.retrieve import (
+    LICENSE,
+    MESH,
+    WHEEL,
+    extract,
+    retrieve_face_networks,
+    retrieve_segmentation_network,
+)
 from support.face_networks import FOLDER, face_finder
 
 
@@ -34,6 +41,8 @@ def test_being_offline_is_one_sentence_and_leaves_nothing(tmp_path: Path, monkey
     with pytest.raises(InputError, match=r"pip download mediapipe==0\.10\.14.* failed .*capture\.landmarks") as caught:
         retrieve_face_networks(*paths)
     assert "\n" not in str(caught.value)
+    with pytest.raises(InputError, match=r"The network that finds people: .*set capture.background to silhouette"):
+        retrieve_segmentation_network(tmp_path / "out" / "network", tmp_path / "out" / "license")
     assert not (tmp_path / "out").exists()
 
 

@@ -146,13 +146,16 @@ def run(
     expression: str = SMILE,
     threads: int = 1,
     plates: Path | None = None,
+    segmenter: Path | None = None,
     **changes: object,
 ) -> list[ChosenFrame]:
     """Restructure one expression, by `OPTIONS` with a few changes."""
     options = replace(OPTIONS, **changes)
     cameras = cameras_of(raw, options.image_scale)
     layout = CaptureLayout(raw.root)
-    return restructure(layout, expression, cameras, options, target, plates=plates, threads=threads)
+    return restructure(
+        layout, expression, cameras, options, target, plates=plates, segmenter=segmenter, threads=threads
+    )
 
 
 @contextmanager

@@ -53,6 +53,7 @@ def _serve() -> None:
             os.environ.clear()
             os.environ.update(environment)
             sys.path[0] = directory
+            sys.argv[1:] = words
             main(words)  # which ends this process
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         sys.stdout.write(f"{code}\n")

@@ -1,171 +1,132 @@
 # From the raw capture to the data set, in head space, with cameras and the table of frames.
 
+environment("capture")
+
 
 rule calibrate_cameras:
+    """Calibrate the cameras of {input.krt}."""
     input:
-        krt=raw("KRT"),
-        images=raw("images", CFG.neutral),
+        krt=CAPTURE.file("KRT"),
+        images=CAPTURE.file("images", CFG.neutral),
     output:
         calibration=results("dataset/calibration.json"),
-    conda:
-        "../../envs/capture.yaml"
     params:
-        segment=CFG.neutral,
-        cameras=CFG.capture.cameras,
-        image_scale=CFG.capture.image_scale,
-        source=CFG.capture.source,
-    message:
-        "Calibrating the cameras of {input.krt}"
+        **configured("capture.cameras", "capture.image_scale", "capture.source", segment="neutral"),
     script:
         "../scripts/calibrate_cameras.py"
 
 
 rule split_cameras:
+    """Hold out cameras."""
     input:
-        calibration=results("dataset/calibration.json"),
+        **files("calibration"),
     output:
         cameras=results("dataset/cameras.json"),
-    conda:
-        "../../envs/capture.yaml"
     params:
-        held_out=CFG.capture.held_out.cameras,
-    message:
-        "Holding out cameras"
+        **configured(held_out="capture.held_out.cameras"),
     script:
         "../scripts/split_cameras.py"
 
 
 rule make_plates:
-    # photographs of the empty stage, or what the frames show of it
+    """Make a background plate for every camera, of photographs of the empty stage or of what the frames show of it."""
     input:
-        calibration=results("dataset/calibration.json"),
-        krt=raw("KRT"),
-        given=raw_extra("plates"),
-        images=for_plates(raw_of_all("images")),
-        meshes=for_plates(raw_of_all("tracked_mesh")),
-        neutral=for_plates(raw("tracked_mesh", CFG.neutral)),
-        frame_list=for_plates(raw_extra("frame_list.txt")),
+        **files("calibration"),
+        krt=CAPTURE.file("KRT"),
+        given=CAPTURE.extra("plates"),
+        images=CAPTURE.for_plates(CAPTURE.of_all("images")),
+        meshes=CAPTURE.for_plates(CAPTURE.of_all("tracked_mesh")),
+        neutral=CAPTURE.for_plates(CAPTURE.file("tracked_mesh", CFG.neutral)),
+        frame_list=CAPTURE.for_plates(CAPTURE.extra("frame_list.txt")),
     output:
         plates=directory(results("dataset_plates")),
-    conda:
-        "../../envs/capture.yaml"
     threads: 2
-    resources:
-        mem_mb=memory(4000),
-        runtime=120,
     params:
-        expressions=for_plates(EXPRESSIONS),
-        neutral=CFG.neutral,
-        image_scale=CFG.capture.image_scale,
-        color=CFG.capture.color,
-        source=CFG.capture.source,
-    message:
-        "Making a background plate for every camera"
+        **configured("neutral", "capture.image_scale", "capture.color", "capture.source"),
+        expressions=CAPTURE.for_plates(EXPRESSIONS),
     script:
         "../scripts/make_plates.py"
 
 
 rule restructure_expression:
+    """Restructure {wildcards.expression}: head space, levels, photographs with mattes."""
     input:
-        calibration=results("dataset/calibration.json"),
-        krt=raw("KRT"),
-        images=raw("images", "{expression}"),
-        meshes=raw("tracked_mesh", "{expression}"),
-        masks=raw("masks", "{expression}") if CFG.capture.background == "masks" else [],
-        plates=stage_plates(),
-        neutral=raw("tracked_mesh", CFG.neutral),
-        frame_list=raw_extra("frame_list.txt"),
-        tex_mean=raw_extra("tex_mean.png"),
+        **files("calibration"),
+        krt=CAPTURE.file("KRT"),
+        images=CAPTURE.file("images", "{expression}"),
+        meshes=CAPTURE.file("tracked_mesh", "{expression}"),
+        masks=CAPTURE.masks(),
+        plates=SUBJECT.plates(),
+        segmenter=SEGMENTATION_NETWORK if CFG.capture.background == "segmentation" else [],
+        neutral=CAPTURE.file("tracked_mesh", CFG.neutral),
+        frame_list=CAPTURE.extra("frame_list.txt"),
+        tex_mean=CAPTURE.extra("tex_mean.png"),
     output:
         dataset=directory(results("dataset/{expression}")),
         frames=results("frames/{expression}.csv"),
     wildcard_constraints:
-        expression="|".join(re.escape(name) for name in EXPRESSIONS),
-    conda:
-        "../../envs/capture.yaml"
+        expression=ONE_OF_EXPRESSIONS,
     threads: threads_of_large(4)
-    resources:
-        mem_mb=memory(2000),
-        runtime=120,
     params:
+        **configured("capture.source"),
         expression="{expression}",
-        source=CFG.capture.source,
-        options={
-            "neutral": CFG.neutral,
-            "frames_per_expression": CFG.capture.frames_per_expression,
-            "frame_selection": CFG.capture.frame_selection,
-            "holes": CFG.capture.holes,
-            "image_scale": CFG.capture.image_scale,
-            "color": CFG.capture.color,
-            "background": CFG.capture.background,
-            "subdivisions": CFG.mesh.subdivisions,
-        },
-    message:
-        "Restructuring {wildcards.expression}: head space, levels, photographs with mattes"
+        options=configured(
+            "neutral",
+            "capture.frames_per_expression",
+            "capture.frame_selection",
+            "capture.holes",
+            "capture.image_scale",
+            "capture.color",
+            "capture.background",
+            "mesh.subdivisions",
+        ),
     script:
         "../scripts/restructure_expression.py"
 
 
 rule list_frames:
+    """List the frames of all expressions."""
     input:
-        tables=expand(results("frames/{expression}.csv"), expression=EXPRESSIONS),
+        tables=each("frames/{expression}.csv"),
     output:
         frames=results("frames.csv"),
     priority: 1  # it ends a run that cannot succeed before it fits
-    conda:
-        "../../envs/capture.yaml"
     params:
-        held_out=CFG.capture.held_out.expressions,
+        **configured(held_out="capture.held_out.expressions"),
         # Snakemake compares no param that is made of inputs: another number of components lists the same frames
-        components=lambda wildcards, input: K,
-    message:
-        "Listing the frames of all expressions"
+        components=lambda wildcards, input: CFG.components.k,
     script:
         "../scripts/list_frames.py"
 
 
 rule show_mattes:
+    """Show the mattes of the neutral."""
     input:
+        **files("calibration"),
         dataset=results(f"dataset/{CFG.neutral}"),
         frames=results(f"frames/{CFG.neutral}.csv"),
-        calibration=results("dataset/calibration.json"),
-        plates=stage_plates(),
+        plates=SUBJECT.plates(),
     output:
         picture=reported("template/mattes.png", "mattes", "6 Capture", picture="mattes of the neutral"),
-    conda:
-        "../../envs/capture.yaml"
     params:
-        background=CFG.capture.background,
-    message:
-        "Showing the mattes of the neutral"
+        **configured("capture.background"),
     script:
         "../scripts/show_mattes.py"
 
 
-# The neutral mesh at every level, the subdivision operators, and the face mask.
-
-
 rule build_template:
+    """Build the template: the neutral mesh at every level, the subdivision operators, the face mask."""
     input:
+        **files("landmarks"),
         dataset=results(f"dataset/{CFG.neutral}"),
         frames=results(f"frames/{CFG.neutral}.csv"),
-        landmarks=results("landmarks/landmarks.csv"),
     output:
         template=results("template/template.h5"),
         mask=results("template/mask.npz"),
-        objs=expand(results("template/mask_{level}.obj"), level=LEVELS),
+        objs=[results(f"template/mask_{level}.obj") for level in LEVELS],
         picture=reported("template/mask.png", "mask", "6 Capture", picture="face mask"),
-    conda:
-        "../../envs/capture.yaml"
-    resources:
-        mem_mb=memory(2000),
-        runtime=20,
     params:
-        subdivisions=CFG.mesh.subdivisions,
-        center_vertex=CFG.mesh.mask_center,
-        fraction=CFG.mesh.mask_fraction,
+        **configured("mesh.subdivisions", center_vertex="mesh.mask_center", fraction="mesh.mask_fraction"),
         pictured=LEVELS[min(1, len(LEVELS) - 1)],
-    message:
-        "Building the template: levels, operators, face mask"
     script:
         "../scripts/build_template.py"

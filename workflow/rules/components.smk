@@ -1,104 +1,75 @@
 # Deformation components of the training frames.
 
+TRAINING_ROWS = SUBJECT.named_units() | {"attributes": results("attributes/{level}.h5")} | files("template")
+"""What every rule reads about the frames of a level."""
+DECOMPOSED = configured("components.rest", "components.data_matrix") | {
+    "attributes": partial(params.attributes_side_by_side, CFG)
+}
+"""Which values of the frames are decomposed."""
+
+environment("components")
+
 
 rule compute_pca:
+    """Compute the PCA of {wildcards.attribute} at level {wildcards.level}."""
     input:
-        **named_units(),
-        attributes=results("attributes/{level}.h5"),
-        template=results("template/template.h5"),
+        **TRAINING_ROWS,
     output:
         results("components/{level}/pca_{attribute}.h5"),
-    conda:
-        "../../envs/components.yaml"
     threads: 2
-    resources:
-        mem_mb=memory(4000),
-        runtime=30,
     params:
-        attributes=attributes_side_by_side,
-        k=K,
-        weights=CFG.components.pca_weights,
-        rest=CFG.components.rest,
-        data_matrix=CFG.components.data_matrix,
-    message:
-        "PCA of {wildcards.attribute} at level {wildcards.level}"
+        **DECOMPOSED,
+        **configured("components.k", weights="components.pca_weights"),
     script:
         "../scripts/compute_pca.py"
 
 
 rule compute_mbspca:
+    """Compute the sparse PCA of {wildcards.attribute} at level {wildcards.level}."""
     input:
-        **named_units(),
-        attributes=results("attributes/{level}.h5"),
-        template=results("template/template.h5"),
+        **TRAINING_ROWS,
     output:
         results("components/{level}/mbspca_{attribute}.h5"),
-    conda:
-        "../../envs/components.yaml"
-    resources:
-        mem_mb=memory(4000),
-        runtime=120,
     params:
-        attributes=attributes_side_by_side,
-        k=plan.sparse_pca_count(K),
-        alpha=CFG.components.mbspca_sparsity,
-        rest=CFG.components.rest,
-        data_matrix=CFG.components.data_matrix,
-        seed=CFG.seed,
-    message:
-        "Sparse PCA of {wildcards.attribute} at level {wildcards.level}"
+        **DECOMPOSED,
+        **configured("seed", alpha="components.mbspca_sparsity"),
+        k=plan.sparse_pca_count(CFG.components.k),
     script:
         "../scripts/compute_mbspca.py"
 
 
 rule compute_sldc:
+    """Compute sparse localized components of {wildcards.attribute} at level {wildcards.level}, {wildcards.support}."""
     input:
         **({"pca": results("components/{level}/pca_{attribute}.h5")} if CFG.components.data_matrix == "link" else {}),
-        **named_units(),
-        attributes=results("attributes/{level}.h5"),
-        template=results("template/template.h5"),
+        **TRAINING_ROWS,
     output:
         results("components/{level}/sldc_{support}_{attribute}.h5"),
     conda:
         "../../envs/training.yaml" if gpu() else "../../envs/components.yaml"
     threads: 2
-    resources:
-        mem_mb=memory(12000),
-        runtime=60,
-        gpu=gpu(),
     params:
-        attributes=attributes_side_by_side,
+        **DECOMPOSED,
         support="{support}",
         support_map=lambda wildcards: support_map(wildcards.support),
         sldc=sldc_options(CFG.components.sldc.sparsity),
-        rest=CFG.components.rest,
-        data_matrix=CFG.components.data_matrix,
-    message:
-        "Sparse localized components of {wildcards.attribute} at level {wildcards.level}, support {wildcards.support}"
     script:
         "../scripts/compute_sldc.py"
 
 
 rule upsample_pca:
+    """Upsample the PCA of level {wildcards.level} to the finest level."""
     input:
-        **named_units(),
+        **SUBJECT.named_units(),
+        **files("template"),
         components=results("components/{level}/pca_all.h5"),
         attributes=results(f"attributes/{FINEST}.h5"),
-        template=results("template/template.h5"),
     output:
         results("components/{level}/upsampled_pca_all.h5"),
-    conda:
-        "../../envs/components.yaml"
     threads: 2
-    resources:
-        mem_mb=memory(4000),
-        runtime=30,
     params:
+        **configured("components.rest", "components.data_matrix"),
         level="{level}",
         finest=FINEST,
-        rest=CFG.components.rest,
-        data_matrix=CFG.components.data_matrix,
-    message:
-        "Upsampling the PCA of level {wildcards.level} to level {FINEST}"
     script:
         "../scripts/upsample_pca.py"

@@ -1,232 +1,141 @@
-# Posing and animating the head: panels (names, ranges, presets) and tracks of weights over time.
+# Posing and animating the head: panels (names, ranges, presets), tracks of weights over time, the page in a browser.
+
+from types import SimpleNamespace
+
+SMOOTHED = configured("control.smoothing", numbers_per_second="capture.frame_numbers_per_second")
+WEB = Path(from_here(ROOT / "workflow" / "web"))
+
+environment("control")
 
 
 rule write_panel:
+    """Write names, ranges and presets of {wildcards.family}, and a track through its expressions."""
     input:
         **HEAD,
-        **named_units(),
-        components=component_file,
-        frames=results("frames.csv"),
+        **SUBJECT.named_units(),
+        **files("frames"),
+        components=SUBJECT.component_file,
     output:
         panel=results("control/panels/{family}.json"),
         tour=results("control/tracks/{family}/tour.csv"),
-    conda:
-        "../../envs/control.yaml"
-    resources:
-        mem_mb=memory(3000),
-        runtime=10,
     params:
+        **configured("subject"),
         family="{family}",
-        subject=CFG.subject,
-    message:
-        "Writing names, ranges and presets of {wildcards.family}, and a track through its expressions"
     script:
         "../scripts/write_panel.py"
 
 
 rule track_frames:
-    # all expressions in one job, since starting a job takes longer than fitting one expression
+    """Solve the weights of {wildcards.family} in the fitted frames.
+
+    All expressions are one job, since starting a job takes longer than fitting one expression.
+    """
     input:
-        **control_inputs(),
-        gaussians=fitted(),
+        **POSED,
+        gaussians=each("gaussians/{expression}.h5"),
     output:
-        tracks=expand(results("control/tracks/{{family}}/{expression}.csv"), expression=EXPRESSIONS),
-    conda:
-        "../../envs/control.yaml"
-    resources:
-        mem_mb=memory(3000),
-        runtime=30,
+        tracks=each("control/tracks/{family}/{expression}.csv"),
     params:
+        **SMOOTHED,
         expressions=EXPRESSIONS,
-        numbers_per_second=CFG.capture.frame_numbers_per_second,
-        smoothing=CFG.control.smoothing,
-    message:
-        "Solving the weights of {wildcards.family} in the fitted frames"
     script:
         "../scripts/track_frames.py"
 
 
 rule track_meshes:
+    """Solve the weights of {wildcards.family} in the tracked meshes of {wildcards.expression}."""
     input:
-        **control_inputs(),
-        krt=raw("KRT"),
-        meshes=raw("tracked_mesh", "{expression}"),
-        neutral_meshes=raw("tracked_mesh", CFG.neutral),
-        frame_list=raw_extra("frame_list.txt"),
+        **POSED,
+        krt=CAPTURE.file("KRT"),
+        meshes=CAPTURE.file("tracked_mesh", "{expression}"),
+        neutral_meshes=CAPTURE.file("tracked_mesh", CFG.neutral),
+        frame_list=CAPTURE.extra("frame_list.txt"),
     output:
         track=results("control/tracks/{family}/mesh/{expression}.csv"),
-    conda:
-        "../../envs/control.yaml"
-    resources:
-        mem_mb=memory(8000),
-        runtime=30,
     params:
+        **SMOOTHED,
+        **configured("capture.source", "neutral"),
         segment="{expression}",
-        source=CFG.capture.source,
-        neutral=CFG.neutral,
-        numbers_per_second=CFG.capture.frame_numbers_per_second,
-        smoothing=CFG.control.smoothing,
-    message:
-        "Solving the weights of {wildcards.family} in the tracked meshes of {wildcards.expression}"
     script:
         "../scripts/track_meshes.py"
 
 
 rule track_photographs:
-    # the weights of one frame, solved from its photographs; on request, by file name
+    """Solve, on request, weights of {wildcards.family} in photographs of {wildcards.expression}/{wildcards.frame}."""
     input:
-        **control_inputs(),
-        cameras=results("dataset/cameras.json"),
-        frames=results("frames.csv"),
-        photographs=results("dataset/{expression}"),
-        plates=stage_plates(),
+        **POSED,
+        **SUBJECT.taken_of("{expression}"),
+        **files("frames"),
     output:
         track=results("control/tracks/{family}/photographs/{expression}/{frame}.csv"),
-    wildcard_constraints:
-        frame=NAME,
-    conda:
-        "../../envs/control.yaml"
     threads: 2
-    resources:
-        mem_mb=memory(6000),
-        runtime=30,
-        gpu=gpu(),
     params:
-        **photometry(),
+        **PHOTOMETRY,
+        **configured("learned.solve_steps"),
         name="{expression}/{frame}",
-        solve_steps=CFG.learned.solve_steps,
-    message:
-        "Solving the weights of {wildcards.family} from the photographs of {wildcards.expression}/{wildcards.frame}"
     script:
         "../scripts/track_photographs.py"
 
 
 rule retarget_track:
-    # a track of another subject (or another family of this one), played on this one; on request, by file name
+    """Play, on request, {wildcards.track} of {wildcards.source} and {wildcards.source_family} by {wildcards.family}."""
     input:
-        **control_inputs(),
+        **POSED,
         source_track="results/{source}/control/tracks/{source_family}/{track}.csv",
         source_panel="results/{source}/control/panels/{source_family}.json",
-        source_components=lambda wildcards: f"results/{wildcards.source}/components/{family_level(wildcards.source_family)}/{wildcards.source_family}.h5",
+        source_components=SUBJECT.source_component_file,
         source_neutral="results/{source}/gaussians/neutral.h5",
         source_template="results/{source}/template/template.h5",
     output:
         track=results("control/tracks/{family}/from_{source}/{source_family}/{track}.csv"),
-    conda:
-        "../../envs/control.yaml"
-    resources:
-        mem_mb=memory(4000),
-        runtime=10,
-    message:
-        "Playing {wildcards.track} of {wildcards.source} with {wildcards.family}"
     script:
         "../scripts/retarget_track.py"
 
 
 rule drive_track:
-    # a recording by a phone or a webcam, as a track of a family with ARKit's names; on request, by file name
+    """Drive, on request, {wildcards.family}, which has ARKit's names, by the recording {wildcards.performance}."""
     input:
-        weights=driving_file,
-        settings=driving_settings,
-        panel=results("control/panels/{family}.json"),
+        **files("panel"),
+        weights=SUBJECT.driving_file,
+        settings=SUBJECT.driving_settings,
     output:
         track=results("control/tracks/{family}/driven/{performance}.csv"),
-    wildcard_constraints:
-        performance=NAME,
-    conda:
-        "../../envs/control.yaml"
-    resources:
-        mem_mb=memory(2000),
-        runtime=10,
-    message:
-        "Driving {wildcards.family} by {wildcards.performance}"
     script:
         "../scripts/drive_track.py"
 
 
-# The one-file web head, which poses the head in a browser, from disk and offline.
-
-from types import SimpleNamespace
-
-WEB = Path(from_here(ROOT / "workflow" / "web"))
-WEB_SOURCES = [str(WEB / "index.html"), str(WEB / "style.css"), *map(str, sorted((WEB / "src").glob("*.js")))]
-
-
-rule retrieve_renderer:
-    input:
-        lock=str(WEB / "package-lock.json"),
-    output:
-        archive="resources/retrieved/web_renderer.zip",
-    conda:
-        "../../envs/control.yaml"
-    message:
-        "Retrieving three.js and Spark, which render the web head"
-    script:
-        "../scripts/retrieve_renderer.py"
-
-
 rule pack_web_head:
+    """Pack the web head into one file, which poses the head in a browser, from disk and offline."""
     input:
         **SCENE,
-        components=[component_file(SimpleNamespace(family=family)) for family in CFG.control.families],
-        panels=of_control("control/panels/{family}.json"),
-        tracks=of_control("control/tracks/{family}/tour.csv")
-        + of_control("control/tracks/{family}/{expression}.csv", expression=EXPRESSIONS),
-        sources=WEB_SOURCES,
-        renderer=rules.retrieve_renderer.output.archive,
+        components=[SUBJECT.component_file(SimpleNamespace(family=family)) for family in CFG.control.families],
+        panels=SUBJECT.of_control("control/panels/{family}.json"),
+        tracks=SUBJECT.control_tracks(["tour"]) + SUBJECT.control_tracks(EXPRESSIONS),
+        sources=[*(str(WEB / name) for name in ("index.html", "style.css")), *map(str, sorted(WEB.glob("src/*.js")))],
+        renderer=RENDERER,
     output:
         page=results("control/head.html"),
         numbers=results("control/head.json"),
-    conda:
-        "../../envs/control.yaml"
     threads: 2
-    resources:
-        mem_mb=memory(6000),
-        runtime=30,
-        gpu=gpu(),
     params:
-        families=CFG.control.families,
-        subject=CFG.subject,
+        **configured("control.families", "subject", "device"),
         measured_cameras=2,
-        notice=NOTICE,
-        device=CFG.device,
-    message:
-        "Packing the web head into one file to open in a browser"
+        notice=CAPTURE.notice,
     script:
         "../scripts/pack_web_head.py"
 
 
-rule retrieve_litert:
-    input:
-        lock=str(WEB / "package-lock.json"),
-    output:
-        archive="resources/retrieved/litert.zip",
-    conda:
-        "../../envs/control.yaml"
-    message:
-        "Retrieving LiteRT.js, which runs networks in the web head"
-    script:
-        "../scripts/retrieve_litert.py"
-
-
 rule add_webcam:
-    # the same page with webcam input, which is served if the required family exists
+    """Add webcam input to the web head: the same page, which is served if the required family exists."""
     input:
         **FACE_NETWORKS,
         page=rules.pack_web_head.output.page,
-        sources=sorted(map(str, (WEB / "webcam").glob("*.js"))),
-        runtime=rules.retrieve_litert.output.archive,
+        sources=sorted(map(str, WEB.glob("webcam/*.js"))),
+        runtime=LITERT,
         responses=from_here(ROOT / "resources" / "landmarks" / "responses.csv"),
         canonical=CANONICAL_FACE,
-        license=rules.retrieve_face_networks.output.license,
+        license=NETWORKS_LICENSE,
     output:
         page=results("control/head_webcam.html"),
-    conda:
-        "../../envs/control.yaml"
-    resources:
-        mem_mb=memory(1000),
-        runtime=5,
-    message:
-        "Adding webcam input to the web head"
     script:
         "../scripts/add_webcam.py"

@@ -1,43 +1,34 @@
 # The doctor of a capture: all photographs of all cameras against the tracked meshes. Fits wait for it.
 
+environment("capture")
+
 
 rule capture_report:
-    # on request, too (snakemake capture_report): what cannot be right is then said and does not end the run
+    """Compare all photographs with the tracked meshes.
+
+    On request, too (snakemake capture_report): what cannot be right is then said and does not end the run.
+    """
     input:
-        cameras=results("dataset/cameras.json"),
-        frames=results("frames.csv"),
-        datasets=expand(results("dataset/{expression}"), expression=EXPRESSIONS),
+        **files("cameras", "frames"),
+        datasets=each("dataset/{expression}"),
         check=results("landmarks/check.json"),
     output:
         page=reported("capture_report.html", "capture_report", "6 Capture", page="what the doctor says"),
         verdicts=results("capture_report.json"),
-    conda:
-        "../../envs/capture.yaml"
     threads: 2
-    resources:
-        mem_mb=memory(3000),
-        runtime=60,
     params:
-        subject=CFG.subject,
-        background=CFG.capture.background,
-    message:
-        "Compare all photographs with the tracked meshes"
+        **configured("subject", "capture.background"),
     script:
         "../scripts/capture_report.py"
 
 
 rule admit_capture:
+    """See that {input.examination} has nothing that cannot be right."""
     input:
         examination=results("{examination}.json"),
     output:
         admitted=touch(results("{examination}.admitted")),
-    wildcard_constraints:
-        examination="capture_report|landmarks/check",
-    conda:
-        "../../envs/capture.yaml"
     params:
-        doctor=CFG.capture.doctor,
-    message:
-        "See that {input.examination} has nothing that cannot be right"
+        **configured("capture.doctor"),
     script:
         "../scripts/admit_capture.py"

@@ -1,229 +1,123 @@
-# Images and animations of the components.
+# Films, and files for other programs.
 
-
-rule render_family:
-    input:
-        **SCENE,
-        components=component_file,
-    output:
-        sheet=reported("renders/{family}/contact_sheet.jpg", "contact_sheet", "3 Components", content="contact sheet"),
-        heat=reported("renders/{family}/heat_maps.png", "heat_maps", "3 Components", content="where they act"),
-        page=reported("renders/{family}/animation.html", "animation", "3 Components", content="animation"),
-        mp4=results("renders/{family}/animation.mp4"),
-        gif=results("renders/{family}/animation.gif"),
-        stills=directory(results("renders/{family}/stills")),
-    conda:
-        "../../envs/evaluation.yaml"
-    threads: threads_of_large(2)
-    resources:
-        mem_mb=memory(3000),
-        runtime=30,
-        gpu=gpu(),
-    params:
-        components=CFG.rendering.components,
-        image_height=CFG.rendering.image_height,
-        device=CFG.device,
-    message:
-        "Rendering the components of {wildcards.family}"
-    script:
-        "../scripts/render_family.py"
-
-
-# Films of tracks along camera paths.
-
-
-rule film_track:
-    input:
-        **SCENE,
-        components=component_file,
-        panel=results("control/panels/{family}.json"),
-        track=results("control/tracks/{family}/{track}.csv"),
-    output:
-        mp4=results("video/{family}/{track}.mp4"),
-        gif=results("video/{family}/{track}.gif"),
-        page=reported("video/{family}/{track}.html", "video", "3 Components", content="film of the track {track}"),
-    conda:
-        "../../envs/evaluation.yaml"
-    threads: 2
-    resources:
-        mem_mb=memory(4000),
-        runtime=60,
-        gpu=gpu(),
-    params:
-        family="{family}",
-        track="{track}",
-        path=CFG.video.path,
-        cameras=CFG.video.cameras,
-        height=CFG.video.height,
-        fps=CFG.video.fps,
-        device=CFG.device,
-    message:
-        "Filming the track {wildcards.track} of {wildcards.family}"
-    script:
-        "../scripts/film_track.py"
-
-
-# Files for other programs.
+environment("export")
 
 
 rule export_pose:
+    """Export the pose {wildcards.pose} of {wildcards.family}."""
     input:
-        **HEAD,
-        components=component_file,
-        panel=results("control/panels/{family}.json"),
-        track=lambda wildcards: tracks_of_poses([wildcards.pose], wildcards.family),
+        **POSED,
+        track=lambda wildcards: SUBJECT.tracks_of_poses([wildcards.pose], wildcards.family),
     output:
         ply=results("export/{family}/poses/{pose}.ply"),
         spz=results("export/{family}/poses/{pose}.spz"),
         spz4=results("export/{family}/poses/{pose}.v4.spz"),
         glb=results("export/{family}/poses/{pose}.glb"),
-    wildcard_constraints:
-        pose=rf"{NAME}(?<!\.v4)",
-    conda:
-        "../../envs/export.yaml"
-    resources:
-        mem_mb=memory(3000),
-        runtime=10,
     params:
         pose="{pose}",
-    message:
-        "Exporting the pose {wildcards.pose} of {wildcards.family}"
     script:
         "../scripts/export_pose.py"
 
 
 rule export_head:
+    """Export the head with the components of {wildcards.family} as morph targets."""
     input:
-        **HEAD,
-        components=component_file,
-        panel=results("control/panels/{family}.json"),
+        **POSED,
         track=results("control/tracks/{family}/tour.csv"),
     output:
         glb=results("export/{family}/{head}.glb"),
-    wildcard_constraints:
-        head="head|head_sparse",
-    conda:
-        "../../envs/export.yaml"
-    resources:
-        mem_mb=memory(3000),
-        runtime=10,
     params:
-        name=CFG.subject,
-        level=level_called(CFG.export.mesh_level),
+        **configured(name="subject"),
+        level=SUBJECT.level(CFG.export.mesh_level),
         sparse=lambda wildcards: wildcards.head == "head_sparse",
-    message:
-        "Exporting the head with the components of {wildcards.family} as morph targets"
     script:
         "../scripts/export_head.py"
 
 
 rule export_track:
-    # on request, by file name
+    """Export, on request, the track {wildcards.track} of {wildcards.family} as OpenUSD."""
     input:
-        **HEAD,
-        components=component_file,
-        panel=results("control/panels/{family}.json"),
-        track=results("control/tracks/{family}/{track}.csv"),
+        **POSED,
+        **files("track"),
     output:
         usd=results("export/{family}/tracks/{track}.usdc"),
-    conda:
-        "../../envs/export.yaml"
-    resources:
-        mem_mb=memory(4000),
-        runtime=60,
     params:
-        name=CFG.subject,
-        fps=CFG.video.fps,
-    message:
-        "Exporting the track {wildcards.track} of {wildcards.family} as OpenUSD"
+        **configured("video.fps", name="subject"),
     script:
         "../scripts/export_track.py"
 
 
 rule export_sequence:
-    # on request, by file name
+    """Export, on request, the track {wildcards.track} of {wildcards.family} as a PLY file per frame."""
     input:
-        **HEAD,
-        components=component_file,
-        panel=results("control/panels/{family}.json"),
-        track=results("control/tracks/{family}/{track}.csv"),
+        **POSED,
+        **files("track"),
     output:
         folder=directory(results("export/{family}/sequences/{track}")),
-    conda:
-        "../../envs/export.yaml"
-    resources:
-        mem_mb=memory(3000),
-        runtime=60,
     params:
-        fps=CFG.video.fps,
-    message:
-        "Exporting the track {wildcards.track} of {wildcards.family} as a PLY file per frame"
+        **configured("video.fps"),
     script:
         "../scripts/export_sequence.py"
 
 
 rule export_rig:
+    """Export the rig {wildcards.family} as plain arrays."""
     input:
-        **HEAD,
-        components=component_file,
-        panel=results("control/panels/{family}.json"),
+        **POSED,
     output:
         rig=results("export/{family}/rig.safetensors"),
-    conda:
-        "../../envs/export.yaml"
-    resources:
-        mem_mb=memory(3000),
-        runtime=10,
     params:
+        **configured("subject"),
         family="{family}",
-        subject=CFG.subject,
-    message:
-        "Exporting the rig {wildcards.family} as plain arrays"
     script:
         "../scripts/export_rig.py"
 
 
 rule export_live_link:
-    # a track of a family with ARKit's names, for programs that read Live Link Face's files; on request, by file name
+    """Export, on request, the track {wildcards.track} of {wildcards.family}, which has ARKit's names, for Live Link."""
     input:
-        track=results("control/tracks/{family}/{track}.csv"),
+        **files("track"),
     output:
         csv=results("export/{family}/live_link/{track}.csv"),
-    conda:
-        "../../envs/export.yaml"
-    resources:
-        mem_mb=memory(2000),
-        runtime=10,
-    message:
-        "Exporting the track {wildcards.track} of {wildcards.family} for Live Link Face"
     script:
         "../scripts/export_live_link.py"
 
 
 rule export_fidelity:
-    # reads every exported pose back and compares its renderings with those of the original
+    """Read exported poses of {wildcards.family} back, and compare their renderings with those of the original."""
     input:
         **SCENE,
-        components=component_file,
-        panel=results("control/panels/{family}.json"),
-        tracks=lambda wildcards: tracks_of_poses(CFG.export.poses, wildcards.family),
-        files=exported_poses,
+        **files("panel"),
+        components=SUBJECT.component_file,
+        tracks=lambda wildcards: SUBJECT.tracks_of_poses(CFG.export.poses, wildcards.family),
+        files=SUBJECT.exported_poses,
     output:
-        table=reported(
-            "export/{family}/fidelity.csv", "export_fidelity", "3 Components", content="fidelity of exported poses"
-        ),
-    conda:
-        "../../envs/export.yaml"
+        table=reported("export/{family}/fidelity.csv", "export_fidelity", "3 Components", content="exported poses"),
     threads: 2
-    resources:
-        mem_mb=memory(3000),
-        runtime=20,
-        gpu=gpu(),
     params:
-        poses=CFG.export.poses,
+        **configured("export.poses", "device"),
         expressions=EXPRESSIONS,
-        device=CFG.device,
-    message:
-        "Measuring the fidelity of exported poses of {wildcards.family}"
     script:
         "../scripts/export_fidelity.py"
+
+
+environment("evaluation")
+
+
+rule film_track:
+    """Film the track {wildcards.track} of {wildcards.family}."""
+    input:
+        **SCENE,
+        **files("panel", "track"),
+        components=SUBJECT.component_file,
+    output:
+        mp4=results("video/{family}/{track}.mp4"),
+        gif=results("video/{family}/{track}.gif"),
+        page=reported("video/{family}/{track}.html", "video", "3 Components", content="film of the track {track}"),
+    threads: 2
+    params:
+        **configured("video.path", "video.cameras", "video.height", "video.fps", "device"),
+        family="{family}",
+        track="{track}",
+    script:
+        "../scripts/film_track.py"

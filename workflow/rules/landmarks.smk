@@ -1,36 +1,43 @@
-# Landmarks of the neutral's face, the check of the capture by them, which precedes all fits, and the gaze in all frames.
+# Landmarks of the neutral's face, the check of the capture by them, which precedes fits, and the gaze in all frames.
 
-NEUTRAL_FRAME = {
-    "cameras": results("dataset/cameras.json"),
+OWN_LANDMARKS = CFG.capture.landmarks
+NEUTRAL_FRAME = files("cameras") | {
     "frames": results(f"frames/{CFG.neutral}.csv"),
     "dataset": results(f"dataset/{CFG.neutral}"),
     "canonical": CANONICAL_FACE,
 }
 LANDMARKS_PICTURE = reported("landmarks/landmarks.png", "landmarks", "6 Capture", picture="landmarks")
 
-if CFG.capture.landmarks is not None and not Path(CFG.capture.landmarks).is_file():
+if OWN_LANDMARKS is not None and not Path(OWN_LANDMARKS).is_file():
     sys.exit(
-        f"error: capture.landmarks: there is no file {CFG.capture.landmarks}; name a table of landmarks "
+        f"error: capture.landmarks: there is no file {OWN_LANDMARKS}; name a table of landmarks "
         "(docs/captures.md), or null to find them in the photographs."
     )
 
+environment("capture")
 
-rule retrieve_face_networks:
+
+rule check_capture:
+    """Check that photographs, calibration, tracked mesh and axes fit each other."""
+    input:
+        **NEUTRAL_FRAME,
+        detections=results("landmarks/detections.csv") if OWN_LANDMARKS is None else [],
+        own=OWN_LANDMARKS or [],
     output:
-        **FACE_NETWORKS,
-        iris=IRIS_NETWORK,
-        license="resources/retrieved/mediapipe_LICENSE.txt",
-    conda:
-        "../../envs/capture.yaml"
-    message:
-        "Retrieving the networks that detect faces and eyes"
+        check=results("landmarks/check.json"),
+    params:
+        **configured("neutral", "capture.image_scale"),
+        krt=CAPTURE.calibration,
     script:
-        "../scripts/retrieve_face_networks.py"
+        "../scripts/check_capture.py"
 
 
-if CFG.capture.landmarks is None:
+environment("landmarks")
+
+if OWN_LANDMARKS is None:
 
     rule find_landmarks:
+        """Find the landmarks of the neutral's face in the photographs."""
         input:
             **NEUTRAL_FRAME,
             **FACE_NETWORKS,
@@ -38,78 +45,37 @@ if CFG.capture.landmarks is None:
             landmarks=results("landmarks/landmarks.csv"),
             detections=results("landmarks/detections.csv"),
             picture=LANDMARKS_PICTURE,
-        conda:
-            "../../envs/landmarks.yaml"
-        resources:
-            mem_mb=memory(2000),
-            runtime=20,
         params:
-            neutral=CFG.neutral,
-        message:
-            "Finding the landmarks of the neutral's face in the photographs"
+            **configured("neutral"),
         script:
             "../scripts/find_landmarks.py"
 
 else:
 
     rule use_landmarks:
+        """Attach {input.own} to the tracked mesh."""
         input:
             **NEUTRAL_FRAME,
-            own=CFG.capture.landmarks,
+            own=OWN_LANDMARKS,
         output:
             landmarks=results("landmarks/landmarks.csv"),
             picture=LANDMARKS_PICTURE,
         conda:
             "../../envs/capture.yaml"
-        resources:
-            mem_mb=memory(2000),
-            runtime=20,
         params:
-            neutral=CFG.neutral,
-        message:
-            "Attaching {input.own} to the tracked mesh"
+            **configured("neutral"),
         script:
             "../scripts/use_landmarks.py"
 
 
-rule check_capture:
-    input:
-        **NEUTRAL_FRAME,
-        detections=results("landmarks/detections.csv") if CFG.capture.landmarks is None else [],
-        own=CFG.capture.landmarks or [],
-    output:
-        check=results("landmarks/check.json"),
-    conda:
-        "../../envs/capture.yaml"
-    resources:
-        mem_mb=memory(2000),
-        runtime=20,
-    params:
-        neutral=CFG.neutral,
-        krt=str(first_path(raw("KRT"))),
-        image_scale=CFG.capture.image_scale,
-    message:
-        "Checking that photographs, calibration, tracked mesh and axes fit each other"
-    script:
-        "../scripts/check_capture.py"
-
-
 rule find_gaze:
+    """Find the gaze in all frames."""
     input:
-        **({"network": IRIS_NETWORK} if CFG.capture.landmarks is None else {}),
-        frames=results("frames.csv"),
-        cameras=results("dataset/cameras.json"),
-        datasets=expand(results("dataset/{expression}"), expression=EXPRESSIONS),
-        landmarks=results("landmarks/landmarks.csv"),
+        **({"network": IRIS_NETWORK} if OWN_LANDMARKS is None else {}),
+        **files("frames", "cameras", "landmarks"),
+        datasets=each("dataset/{expression}"),
     output:
         gaze=results("landmarks/gaze.csv"),
         picture=reported("landmarks/gaze.png", "gaze", "6 Capture", picture="gaze"),
-    conda:
-        "../../envs/landmarks.yaml"
-    resources:
-        mem_mb=memory(3000),
-        runtime=60,
-    message:
-        "Finding the gaze in all frames"
     script:
         "../scripts/find_gaze.py"

@@ -21,6 +21,7 @@ with atomic_directory(snakemake.output.dataset) as target:
         RestructureOptions(**params.options),
         target,
         plates=first_path(snakemake.input.plates),
+        segmenter=first_path(snakemake.input.segmenter),
         threads=snakemake.threads,
     )
 write_frames(snakemake.output.frames, rows)

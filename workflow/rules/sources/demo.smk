@@ -1,8 +1,5 @@
 # The demo capture: a CC0 head, ray-traced into the raw layout of a Multiface entity.
 
-RAW_EXTRAS = ["frame_list.txt", "tex_mean.png", "labels"]
-NOTICE = ""
-
 from splatrig.capture.demo.expressions import load_expressions, peak_weights
 from splatrig.capture.demo.ray_tracer import check_ray_tracer
 
@@ -15,46 +12,39 @@ try:
 except InputError as error:
     sys.exit(f"error: {error}")
 
+CAPTURE = RawCapture(SUBJECT, extras=["frame_list.txt", "tex_mean.png", "labels"])
+environment("capture")
+
 
 rule set_up_demo:
+    """Set up the demo's cameras, stage, skin and tracked mesh."""
     input:
         head=MAKEHUMAN,
     output:
         krt=capture_path("KRT"),
         tex_mean=capture_path("tex_mean.png"),
         rig=capture_path("demo_rig.npz"),
-    conda:
-        "../../../envs/capture.yaml"
-    resources:
-        mem_mb=memory(3000),
-        runtime=10,
     params:
-        demo=CFG.demo.model_dump(),
-        seed=CFG.seed,
-        tracked_vertices=CFG.mesh.tracked_vertices,
-    message:
-        "Set up the demo's cameras, stage, skin and tracked mesh"
+        **configured("demo", "seed", "mesh.tracked_vertices"),
     script:
         "../../scripts/set_up_demo.py"
 
 
 rule list_demo_frames:
+    """List the demo's frames and their true weights."""
     output:
         frame_list=capture_path("frame_list.txt"),
         truth=capture_path("truth.csv"),
-    conda:
-        "../../../envs/capture.yaml"
     params:
+        **configured("demo.frames"),
         expressions={segment: dict(peak) for segment, peak in DEMO_PEAKS.items()},
         segments=list(DEMO_PEAKS),
-        frames=CFG.demo.frames,
-    message:
-        "List the demo's frames and their true weights"
     script:
         "../../scripts/list_demo_frames.py"
 
 
 rule photograph_demo:
+    """Photograph {wildcards.expression}."""
     input:
         head=MAKEHUMAN,
         rig=rules.set_up_demo.output.rig,
@@ -63,16 +53,8 @@ rule photograph_demo:
         masks=directory(capture_path("masks/{expression}")),
         labels=directory(capture_path("labels/{expression}")),
         tracked_mesh=directory(capture_path("tracked_mesh/{expression}")),
-    conda:
-        "../../../envs/capture.yaml"
-    resources:
-        mem_mb=memory(1500),
-        runtime=60,
     params:
-        demo=CFG.demo.model_dump(),
-        seed=CFG.seed,
+        **configured("demo", "seed"),
         peak=lambda wildcards: DEMO_USED[wildcards.expression],
-    message:
-        "Photograph {wildcards.expression}"
     script:
         "../../scripts/photograph_demo.py"

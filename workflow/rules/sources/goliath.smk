@@ -1,6 +1,6 @@
 # A head of Goliath in the folder that you have; its archives are read as they are.
 
-RAW = {
+STANDS_FOR = {
     "KRT": ["camera_calibration.json"],
     "images": ["image"],
     "tracked_mesh": [
@@ -13,5 +13,10 @@ RAW = {
     "frame_list.txt": ["frame_segments_list.csv"],
     "tex_mean.png": ["uv_image/color_mean.png"],
 }
-RAW_EXTRAS = ["frame_list.txt", *those_there("tex_mean.png", "plates")]
-NOTICE = "Learned from Goliath (Meta), CC BY-NC 4.0: not for commercial use."
+CAPTURE = RawCapture(
+    SUBJECT,
+    extras=["frame_list.txt"],
+    optional=["tex_mean.png", "plates"],
+    stands_for=STANDS_FOR,
+    notice="Learned from Goliath (Meta), CC BY-NC 4.0: not for commercial use.",
+)

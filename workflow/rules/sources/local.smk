@@ -1,4 +1,3 @@
 # A folder of yours that has the raw layout.
 
-RAW_EXTRAS = those_there("frame_list.txt", "tex_mean.png", "labels", "plates")
-NOTICE = ""
+CAPTURE = RawCapture(SUBJECT, optional=["frame_list.txt", "tex_mean.png", "labels", "plates"])

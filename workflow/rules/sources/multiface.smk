@@ -4,8 +4,11 @@
 # splatrig must not ask for terabytes again. Archives that were unpacked once stay below archives/, and a job that
 # runs again links them anew.
 
-RAW_EXTRAS = ["frame_list.txt", "tex_mean.png"]
-NOTICE = "Learned from Multiface (Meta), CC BY-NC 4.0: not for commercial use."
+CAPTURE = RawCapture(
+    SUBJECT,
+    extras=["frame_list.txt", "tex_mean.png"],
+    notice="Learned from Multiface (Meta), CC BY-NC 4.0: not for commercial use.",
+)
 MULTIFACE_ASSETS = ["images", "tracked_mesh", "metadata", *CFG.capture.download.extra_assets]
 PARALLEL = CFG.capture.download.parallel
 
@@ -13,55 +16,49 @@ if "downloads" not in workflow.global_resources:
     workflow.register_resource("downloads", PARALLEL)
 
 
-localrules:
-    download_release,
-    multiface_plan,
-    download_metadata,
+environment("capture")
 
 
 rule multiface_download:
+    """Download the raw capture of the entity."""
     input:
         capture_path("KRT"),
-        expand(capture_path("images/{expression}"), expression=EXPRESSIONS),
-    message:
-        "The raw capture of entity {CFG.capture.entity} is complete"
+        [capture_path(f"images/{expression}") for expression in EXPRESSIONS],
 
 
 rule download_release:
+    """List the archives at {params.url}."""
     output:
         release=capture_path("archives/release.csv"),
-    conda:
-        "../../../envs/capture.yaml"
+    localrule: True
     params:
+        **configured("capture.download.links"),
         lib="",
         url=f"{CFG.capture.url.rstrip('/')}/{CFG.capture.entity}",
         entity=from_here(ROOT / "resources" / "multiface" / f"{CFG.capture.entity}.yaml"),
-        links=CFG.capture.download.links,
-    message:
-        "List the archives of entity {CFG.capture.entity} at {params.url}"
     script:
         "../../scripts/download_release.py"
 
 
 rule multiface_plan:
+    """Count the archives and bytes that entity {params.entity} would bring.
+
+    It has no output, for it tells the state of this moment, every time it is asked.
+    """
     input:
         release=ancient(capture_path("archives/release.csv")),
-    # no output and no benchmark: it tells the state of this moment, every time it is asked
-    conda:
-        "../../../envs/capture.yaml"
+    localrule: True
     params:
+        **configured("capture.entity", "capture.cameras"),
         lib="",
-        entity=CFG.capture.entity,
         segments=EXPRESSIONS,
         assets=MULTIFACE_ASSETS,
-        cameras=CFG.capture.cameras,
-    message:
-        "Count the archives and bytes that entity {params.entity} would bring"
     script:
         "../../scripts/multiface_plan.py"
 
 
 rule download_metadata:
+    """Fetch the cameras and frame list of entity {params.entity} (licence CC BY-NC 4.0)."""
     input:
         release=ancient(capture_path("archives/release.csv")),
     output:
@@ -69,22 +66,18 @@ rule download_metadata:
         krt=capture_path("KRT"),
         frame_list=capture_path("frame_list.txt"),
         tex_mean=capture_path("tex_mean.png"),
-    conda:
-        "../../../envs/capture.yaml"
+    localrule: True
     resources:
-        mem_mb=memory(500),
-        runtime=60,
         downloads=min(2, PARALLEL),
     params:
+        **configured("capture.entity"),
         lib="",
-        entity=CFG.capture.entity,
-    message:
-        "Fetch the cameras and frame list of entity {params.entity} (licence CC BY-NC 4.0)"
     script:
         "../../scripts/download_metadata.py"
 
 
 rule download_segment:
+    """Fetch {wildcards.expression} of entity {params.entity} (licence CC BY-NC 4.0)."""
     input:
         release=ancient(capture_path("archives/release.csv")),
     output:
@@ -96,20 +89,13 @@ rule download_segment:
         images=directory(capture_path("images/{expression}")),
         tracked_mesh=directory(capture_path("tracked_mesh/{expression}")),
     wildcard_constraints:
-        expression="|".join(re.escape(name) for name in EXPRESSIONS),
-    conda:
-        "../../../envs/capture.yaml"
+        expression=ONE_OF_EXPRESSIONS,
     resources:
-        mem_mb=memory(1000),
-        runtime=1440,
         # a whole segment is two archives; with few segments each takes a larger share
         downloads=max(min(2, PARALLEL), PARALLEL // len(EXPRESSIONS)),
     params:
+        **configured("capture.entity", "capture.cameras"),
         lib="",
-        entity=CFG.capture.entity,
         expression="{expression}",
-        cameras=CFG.capture.cameras,
-    message:
-        "Fetch {wildcards.expression} of entity {params.entity} (licence CC BY-NC 4.0)"
     script:
         "../../scripts/download_segment.py"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
 
 from splatrig.capture.frame_files import FrameFiles
 from splatrig.capture.lenses import Lenses
@@ -15,6 +16,8 @@ from splatrig.dataset.cameras import Cameras
 from splatrig.io.errors import InputError
 from splatrig.mesh.silhouette import silhouette
 
+HAIR_MM = 15.0
+"""Distance from the tracked mesh, at the head's depth, up to which a network that finds people is believed."""
 LEAST_COVERED = 0.5
 """Fraction of the tracked mesh's vertices that masks must cover, in the median camera."""
 
@@ -61,6 +64,29 @@ def silhouettes(
         return silhouette(
             tracked[frame].vertices, faces, views.viewmats[camera], views.Ks[camera], views.width, views.height
         )
+
+    return alpha
+
+
+def segmented(
+    photograph: Photograph,
+    people: Callable[[NDArray[np.uint8]], NDArray[np.uint8]],
+    outline: Matte,
+    in_head: Sequence[Cameras],
+) -> Matte:
+    """Return the matte that adds hair to the `outline` of the head: what `people` finds near it, `HAIR_MM` at most.
+
+    `people` takes a photograph [H, W, 3] and returns an alpha [H, W]. Farther away it takes clothes, shoulders and what
+    stands behind for the subject, and inside of the outline it may have holes.
+    """
+
+    def alpha(frame: int, camera: int) -> NDArray[np.uint8]:
+        inside = outline(frame, camera)
+        if not inside.any():
+            return inside
+        pixel_mm = in_head[frame].select([camera]).pixel_size(np.zeros(3))
+        near = distance_transform_edt(inside < 128) * pixel_mm < HAIR_MM
+        return np.maximum(inside, np.where(near, people(photograph(frame, camera)), 0))
 
     return alpha
 

@@ -16,7 +16,7 @@ from splatrig.capture.frame_files import FrameFiles
 from splatrig.capture.frame_selection import choose_frames, neutral_frame, usable_frames
 from splatrig.capture.frame_writer import RawPhotographs, meshes_of_levels, write_meshes, write_photographs
 from splatrig.capture.lenses import Lenses
-from splatrig.capture.mattes import Matte, Photograph, check_coverage, check_side, masks, opaque, silhouettes
+from splatrig.capture.mattes import Matte, Photograph, check_coverage, check_side, masks, opaque, segmented, silhouettes
 from splatrig.capture.plate_mattes import PlateMattes, report
 from splatrig.capture.plates import read_plates
 from splatrig.capture.reader import Reader
@@ -26,6 +26,7 @@ from splatrig.dataset.cameras import Cameras
 from splatrig.dataset.frames import ChosenFrame
 from splatrig.dataset.reduced import Tracked
 from splatrig.io.errors import InputError
+from splatrig.landmarks.segmentation import Segmenter
 
 _MOTION_MM, _MOTION_DEGREES = 15.0, 10.0
 """Rigid motion of the head in head space that is tolerated: trackers differ, and faces are not rigid."""
@@ -34,6 +35,7 @@ ALPHA_OF: Mapping[Background, str] = {
     "silhouette": "the silhouette of the tracked mesh",
     "masks": "the capture's masks",
     "plate": "the difference from the plates, or the silhouette of the tracked mesh if that is more",
+    "segmentation": "the silhouette of the tracked mesh, and what a network takes for a person close around it",
     "none": "255: photographs are taken as they are",
 }
 """Source of the alpha channel of the data set, in words."""
@@ -55,7 +57,7 @@ class RestructureOptions:
     color: ColorCorrection | None
     background: Background
     """Source of the alpha channel: the silhouette of the tracked mesh, the capture's masks, the difference from the
-    empty stage (`plate`), or none: alpha is 255."""
+    empty stage (`plate`), the person that a network sees (`segmentation`), or none: alpha is 255."""
     subdivisions: int
 
 
@@ -67,6 +69,7 @@ def restructure(
     target: Path,
     *,
     plates: Path | None = None,
+    segmenter: Path | None = None,
     threads: int = 1,
 ) -> list[ChosenFrame]:
     """Write one expression's data set below `target` and return the rows of its table.
@@ -80,6 +83,7 @@ def restructure(
         options: Values of the configuration.
         target: Folder that receives the frames.
         plates: Folder of the empty stage, for the background `plate`.
+        segmenter: Network for the background `segmentation`.
         threads: Number of photographs that are written at a time.
 
     Returns:
@@ -122,6 +126,10 @@ def restructure(
         read = lru_cache(len(cameras))(read)  # one frame at a time, for mattes and for writing
         stage = read_plates(plates, cameras)
         matte = PlateMattes(read, stage, tracked, levels[0].faces, in_head, there, threads=threads)
+    elif options.background == "segmentation":
+        assert segmenter is not None
+        read = lru_cache(len(cameras))(read)
+        matte = segmented(read, Segmenter(segmenter).alpha, silhouettes(tracked, levels[0].faces, in_head), in_head)
     else:
         matte = opaque(cameras.width, cameras.height)
     logger.info("%s: alpha is %s", expression, ALPHA_OF[options.background])

@@ -14,7 +14,7 @@ Level = Literal[LevelName, "finest"]
 
 FrameSelection = Literal["first", "uniform", "spread"]
 ColorCorrection = Literal["multiface_gamma", "ava256_gamma", "goliath_gamma"]
-Background = Literal["silhouette", "masks", "plate", "none"]
+Background = Literal["silhouette", "masks", "plate", "segmentation", "none"]
 Doctor = Literal["stop", "warn"]
 Holes = Literal["skip", "refuse"]
 ExtraAsset = Literal["unwrapped_uv_1024", "audio"]

@@ -5,7 +5,7 @@ real capture on a GPU; `workflow/presets` overrides them for other captures. The
 read.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -119,7 +119,7 @@ class Capture(Section):
     """Distance of the pupils in millimeters, which scales the calibration of photographs alone if it has no unit."""
     background: Background = "silhouette"
     """Separation of head and background: by the tracked mesh's silhouette, the capture's own masks, an image of the
-    empty background, or not at all."""
+    empty background, a network that finds people, or not at all."""
     held_out: HeldOut = HeldOut()
     download: Download = Download()
 
@@ -309,6 +309,9 @@ class Config(Section):
     """File of workflow/presets, which overrides the defaults for one kind of capture."""
     subject: Name | None = None
     """Name of results/{subject}. Default: the folder of the capture."""
+    subjects: dict[Name, dict[str, Any] | None] | Names = []
+    """Several people of one study: a list of names, or names with the keys that differ; `{subject}` in any other
+    value is replaced by the name."""
     neutral: Name
     """Expression whose first frame is the neutral face."""
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0

@@ -5,7 +5,17 @@ All of it follows from the configuration, before anything runs.
 
 from collections.abc import Sequence
 
+from splatrig.components.fields import ATTRIBUTES
 from splatrig.config.models import Config
+from splatrig.config.support_maps import SUPPORT_MAPS
+
+FAMILIES = {
+    "pca": [*ATTRIBUTES, "all"],
+    "mbspca": [*ATTRIBUTES],
+    "sldc": [f"{support}_{attribute}" for support in SUPPORT_MAPS for attribute in (*ATTRIBUTES, "all")],
+    "learned": ["arkit", "global", "local"],
+}
+"""Names of the families that rules make, by kind."""
 
 BASE = "base"
 """Level of sparse PCA, which is too slow for finer ones, and of sweeps, which learn methods many times."""

@@ -43,12 +43,13 @@ def write_html(
     note: str = "",
     more: Mapping[str, pd.DataFrame] | None = None,
     below: str = "",
+    above: str = "",
 ) -> None:
     """Write a table as one self-contained HTML page, with the tables `more` below it under their headings.
 
-    `below` is HTML for the end of the page.
+    `above` is HTML between the title and the note, `below` for the end of the page.
     """
-    page = HEAD.format(title=html.escape(title)) + f"<h1>{html.escape(title)}</h1>\n"
+    page = HEAD.format(title=html.escape(title)) + f"<h1>{html.escape(title)}</h1>\n{above}"
     if note:
         page += f"<p>{html.escape(note)}</p>\n"
     page += _html_table(table)

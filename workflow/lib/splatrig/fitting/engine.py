@@ -51,7 +51,7 @@ class Fit:
         `seen` are the frames of the step in all processes (default: those of `shots`).
         """
         rig = self.rig
-        for parameter in rig.base.values():
+        for parameter in (*rig.base.values(), *rig.of_cameras.values()):
             parameter.grad = None
         frames, shots = [shot.frame for shot in shots], rig.seen(shots)
         weights, blended = rig.blended(frames)

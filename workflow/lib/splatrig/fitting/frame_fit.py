@@ -17,6 +17,7 @@ from splatrig.fitting.frame_data import FrameData
 from splatrig.fitting.objective import Backdrops, Objective
 from splatrig.fitting.rates import in_millimetres
 from splatrig.fitting.recipe import Plan
+from splatrig.fitting.replay import WARM_UP, Replay, can_replay
 from splatrig.fitting.rig_optimizer import RigOptimizer
 from splatrig.fitting.schedule import Shot
 from splatrig.fitting.trainable_rig import RigStart, TrainableRig
@@ -74,12 +75,13 @@ def fit(
     """
     begin = time.perf_counter()
     _check_finite_start(start, frame.name)
-    run = _FrameFit(start, frame, edge_lengths, plan, seed)
-    for step in range(run.resume(slot), plan.steps):
-        run.step(step)
-        if slot is not None and step + 1 < plan.steps:
-            slot.keep(step + 1, lambda done=step + 1: run.state(done))  # type: ignore[misc]
-    run.history.check(plan.steps)
+    try:
+        run = _FrameFit(start, frame, edge_lengths, plan, seed, can_replay(frame.device, plan.render.rasterizer))
+        run.take_steps(slot)
+    except OverflowError as error:
+        _LOG.info("%s: %s; fitting again without CUDA graphs", frame.name, error)
+        run = _FrameFit(start, frame, edge_lengths, plan, seed, replayed=False)
+        run.take_steps(slot)
     reference = start.quats if reference_quats is None else reference_quats
     return FitResult(
         gaussians=normalized(run.current(), reference),
@@ -126,10 +128,15 @@ class _History:
         self.rows = torch.zeros((len(names), 1 + len(SHAPES)), device=device)
         self.checked = 0
 
+    @staticmethod
+    def row(loss: Tensor, gradients: Mapping[str, Tensor]) -> Tensor:  # [1 + fields]
+        """Return what is recorded of a step: the loss and the L1 norm of each field's gradient."""
+        measured = [gradients.get(name, loss) for name in SHAPES]
+        return torch.stack([loss, *torch._foreach_norm(measured, 1)])
+
     def accept(self, step: int, loss: Tensor, gradients: Mapping[str, Tensor]) -> None:
         """Record a step; check for values that are not finite at once or, on a GPU, at intervals."""
-        measured = [gradients.get(name, loss) for name in SHAPES]
-        torch.stack([loss, *torch._foreach_norm(measured, 1)], out=self.rows[step])
+        self.rows[step] = self.row(loss, gradients)
         if loss.device.type == "cpu" or (step + 1) % CHECK_INTERVAL == 0:
             self.check(step + 1)
 
@@ -149,7 +156,13 @@ class _FrameFit:
     """Fit of one frame, with the camera of each step."""
 
     def __init__(
-        self, start: Gaussians, frame: FrameData, edge_lengths: NDArray[np.float64], plan: Plan, seed: int
+        self,
+        start: Gaussians,
+        frame: FrameData,
+        edge_lengths: NDArray[np.float64],
+        plan: Plan,
+        seed: int,
+        replayed: bool,
     ) -> None:
         device, cameras = frame.device, frame.cameras
         views = [view for view, held_out in zip(frame.views, cameras.held_out, strict=True) if not held_out]
@@ -179,16 +192,45 @@ class _FrameFit:
         names = [f"{frame.name}: step {step}, camera {views[view].camera}" for step, view in enumerate(self.order)]
         self.history = _History(names, device)
         self.fit = Fit(rig, RigOptimizer(rig, plan.learning_rates), objective, self.history)
+        self.plan = plan
+        self.replay: Replay | None = None
+        self.warm_up = WARM_UP if replayed else plan.steps
+        """Number of steps before the first that is replayed."""
+
+    def take_steps(self, slot: Slot | None) -> None:
+        """Take all steps that are left, and save the state in `slot` between them.
+
+        Raises OverflowError if replayed steps did not have the memory that they needed.
+        """
+        for step in range(self.resume(slot), self.plan.steps):
+            self.step(step)
+            if slot is not None and step + 1 < self.plan.steps:
+                slot.keep(step + 1, lambda done=step + 1: self.state(done))  # type: ignore[misc]
+        self.check(self.plan.steps)
 
     def step(self, step: int) -> None:
         """Step down the gradient of the loss in one camera."""
+        shot = Shot(0, self.views[self.order[step]])
+        if self.warm_up == 0:
+            self.replay = self.replay or Replay(self.fit, self.views, self.plan.steps, self.history.row)
+            self.history.rows[step] = self.replay.step(step, shot)
+            if (step + 1) % CHECK_INTERVAL == 0:
+                self.check(step + 1)
+            return
+        self.warm_up -= 1
         try:
-            self.fit.step(step, [Shot(0, self.views[self.order[step]])])
+            self.fit.step(step, [shot])
         except InputError as error:
             splats = activate(Gaussians(**self.fit.rig.base), unit_quats=False)
             names = [name for name, values in splats.items() if not bool(values.isfinite().all())]
             what = f"{', '.join(names)} not finite; {_ADVICE}" if names else str(error)
             raise InputError(f"{self.history.names[step]}: {what}") from error
+
+    def check(self, done: int) -> None:
+        """Raise OverflowError or InputError if one of the first `done` steps went wrong."""
+        if self.replay is not None:
+            self.replay.check()
+        self.history.check(done)
 
     def current(self) -> Gaussians:
         """Copy the Gaussians from the device; quaternions are not normalized."""
@@ -196,6 +238,7 @@ class _FrameFit:
 
     def state(self, done: int) -> Arrays:
         """Return everything that the steps after the first `done` depend on."""
+        self.check(done)
         tensors = self.fit.optimizer.state() | {"history": self.history.rows[:done]}
         arrays = {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
         return arrays | {"done": np.array(done)}

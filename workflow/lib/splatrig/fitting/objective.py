@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from splatrig.fitting.camera_colors import CameraColors
 from splatrig.fitting.compare_view import RenderOptions, render_view, render_views
 from splatrig.fitting.losses import drift_loss, photometric_loss, size_loss
 from splatrig.fitting.occlusion import NOTHING, Occlusion
@@ -58,6 +59,8 @@ class Objective:
     """Unit normals of the neutral, for `occlusion`."""
     seed: int = 0
     """Seed of the random hiding of Gaussians."""
+    colors: CameraColors | None = None
+    """Colors of the cameras, of fits that learn them."""
     opacity_weight: float = 0.0
     """Weight of the opacity of each free Gaussian; `structured` others come first."""
     structured: int = 0
@@ -72,14 +75,18 @@ class Objective:
     ) -> Tensor:  # []
         """Return the loss of some frames of a step, of which each has the weight `fraction`."""
         background = self.backdrops.at(step)
-        if not rows and len(shots) == 1 and self.occlusion == NOTHING:  # without an axis of poses
+        if not rows and len(shots) == 1 and self.occlusion == NOTHING and self.colors is None:  # no axis of poses
             posed = activate(Gaussians(**base), unit_quats=False)
-            loss = self._photometric(render_view(posed, shots[0].view, self.render, background))
+            loss = self.photometric(render_view(posed, shots[0].view, self.render, background))
             loss = loss if fraction == 1.0 else loss * fraction
         else:
             posed = _posed(base, rows, len(shots))
             loss = self._mean_over_shots(posed, shots, step, fraction, background)
-        weight = len(shots) * fraction
+        return self.regularized(loss, posed, len(shots), fraction)
+
+    def regularized(self, loss: Tensor, posed: Splats, shots: int, fraction: float) -> Tensor:  # []
+        """Return `loss` plus the regularizers of the Gaussians of `shots`, each with the weight `fraction`."""
+        weight = shots * fraction
         if self.drift_weight > 0:
             assert self.anchors is not None  # a drift weight implies anchors
             loss = loss + self.drift_weight * weight * drift_loss(posed.means, self.anchors, self.inverse_edges)
@@ -89,7 +96,8 @@ class Objective:
             loss = loss + self.opacity_weight * fraction * posed.opacities[..., self.structured :].sum()
         return loss
 
-    def _photometric(self, compared: tuple[Tensor, Tensor]) -> Tensor:
+    def photometric(self, compared: tuple[Tensor, Tensor]) -> Tensor:  # []
+        """Return the loss of a rendering next to its photograph, [h, w, 3] each."""
         return photometric_loss(*compared, self.render.lambda_dssim)
 
     def _mean_over_shots(
@@ -107,8 +115,8 @@ class Objective:
             keys = [(self.seed, 6, step, shot.frame, 0) for shot in shots]
             shown = self.occlusion.shown(poses.means, self.normals, viewmats, keys)
             poses = poses if shown is None else replace(poses, opacities=poses.opacities * shown)
-        compared = render_views(poses, views, viewmats, self.render, background)
-        losses = torch.stack([self._photometric(pair) for pair in compared])
+        compared = render_views(poses, views, viewmats, self.render, background, self.colors)
+        losses = torch.stack([self.photometric(pair) for pair in compared])
         return torch.dot(losses, torch.full_like(losses, fraction))
 
 

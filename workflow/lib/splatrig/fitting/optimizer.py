@@ -42,8 +42,8 @@ class Adam:
         }
 
     @torch.no_grad()
-    def step(self, rates: Mapping[str, float]) -> None:
-        """Take one step for every parameter that has a gradient, at its learning rate."""
+    def step(self, rates: Mapping[str, float | Tensor]) -> None:
+        """Take one step for every parameter that has a gradient, at its learning rate (or a tensor [] of it)."""
         gradients = {name: p.grad for name, p in self.parameters.items() if p.grad is not None}
         if gradients:
             torch._foreach_add_([self.moments[name].steps for name in gradients], 1.0)  # one kernel for all counters
@@ -55,7 +55,7 @@ def move(
     parameters: list[Tensor],
     gradients: list[Tensor],
     moments: list[Moments],
-    rate: float,
+    rate: float | Tensor,
     betas: tuple[float, float],
     epsilon: float,
 ) -> None:

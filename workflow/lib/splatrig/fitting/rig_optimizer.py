@@ -73,12 +73,15 @@ class RigOptimizer:
     def constrain(self) -> None:
         """Fix the gauge: neutral weights at zero, others in their limits or at unit root mean square per component.
 
-        The mean head motion over all frames is zero, since it could not be distinguished from a motion of the base.
+        The mean head motion over all frames is zero, since it could not be distinguished from a motion of the base, and
+        so is the mean change of the cameras' colors.
         """
         weights = self.rig.weights
         with torch.no_grad():
             if self.rig.poses is not None:
                 self.rig.poses.center_()
+            if self.rig.colors is not None:
+                self.rig.colors.center_()
             weights[self.rig.neutral_row] = 0.0
             if self._any_bounded:
                 weights.clamp_(*self.limits)

@@ -20,6 +20,7 @@ from torch import Tensor
 from splatrig.components.component_file import blend
 from splatrig.components.fields import field_size
 from splatrig.fitting.basis import Carry, Supports, product, pull
+from splatrig.fitting.camera_colors import CameraColors
 from splatrig.fitting.poses import MOVED, Poses
 from splatrig.fitting.rates import Rates
 from splatrig.fitting.schedule import Shot
@@ -165,11 +166,17 @@ class TrainableRig:
     """Base, components and weights as torch tensors that an optimizer updates."""
 
     def __init__(
-        self, start: RigStart, rates: Rates, device: torch.device | str = "cpu", *, moving: bool = False
+        self,
+        start: RigStart,
+        rates: Rates,
+        device: torch.device | str = "cpu",
+        *,
+        moving: bool = False,
+        cameras: Sequence[str] = (),
     ) -> None:
         """Copy `start` to `device`; `rates` are the physical steps of the fields in raw units.
 
-        The heads of frames may move if `moving`, which requires components.
+        The heads of frames may move if `moving`, which requires components. The colors of `cameras` are learned.
         """
         self.device = torch.device(device)
         self.neutral_row = start.neutral_row
@@ -187,6 +194,8 @@ class TrainableRig:
         """Number of components of the basis, which come first."""
         self.poses = Poses.still(len(self.weights), self.base["means"].detach()) if moving else None
         """Head motions of the frames; None: the tracked poses are kept."""
+        self.colors = CameraColors.alike(cameras, self.device) if cameras else None
+        """Colors of the training cameras; None: these are taken to be alike."""
 
     def __len__(self) -> int:
         """Return the number of Gaussians N."""
@@ -279,7 +288,12 @@ class TrainableRig:
     def shared(self) -> dict[str, Tensor]:
         """Trained tensors that are common to all frames, by name."""
         basis = {} if self.basis is None else {"basis": self.basis.values}
-        return {f"base_{name}": tensor for name, tensor in self.base.items()} | basis
+        return {f"base_{name}": tensor for name, tensor in self.base.items()} | basis | self.of_cameras
+
+    @property
+    def of_cameras(self) -> dict[str, Tensor]:
+        """Trained tensors with one row per camera, by name."""
+        return {} if self.colors is None else {"colors": self.colors.values}
 
     @property
     def per_frame(self) -> dict[str, Tensor]:  # [F, *]

@@ -1,4 +1,4 @@
-"""Retrieve the three networks that find a face and its eyes, from a pinned wheel on the package index.
+"""Retrieve the networks that find a face, its eyes, and people, from a pinned wheel on the package index.
 
 The wheel of `mediapipe` (whose code is neither used nor installed) carries them under Apache-2.0. Its Linux wheel for
 Python 3.11 is taken on every machine: the networks are the same in all of them, the wheel's bytes are not.
@@ -7,7 +7,8 @@ Python 3.11 is taken on every machine: the networks are the same in all of them,
 import hashlib
 import tempfile
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from splatrig.io.errors import InputError
@@ -46,6 +47,11 @@ IRIS = Member(
     "d1744d2a09c25f501d39eba4faff47e53ecca8852c5ce19bce8eeac39357521f",
 )
 """Network that finds lids and iris in a crop around an eye."""
+SEGMENTATION = Member(
+    "mediapipe/modules/selfie_segmentation/selfie_segmentation.tflite",
+    "9ee168ec7c8f2a16c56fe8e1cfbc514974cbbb7e434051b455635f1bd1462f5c",
+)
+"""Network that separates people from the background."""
 LICENSE = Member(
     "mediapipe-0.10.14.dist-info/LICENSE", "8707eef0533987efc5b155d64761eeb6e20793f50b9bd1a68dad1cf4719d0ed8"
 )
@@ -53,16 +59,27 @@ LICENSE = Member(
 
 
 def retrieve_face_networks(detector: str | Path, mesh: str | Path, iris: str | Path, license_path: str | Path) -> None:
-    """Download the pinned wheel to a temporary folder, check it, and write its three networks and its license.
+    """Write the three networks of faces and the license; raise InputError as `retrieve_members` does."""
+    retrieve_members({DETECTOR: detector, MESH: mesh, IRIS: iris, LICENSE: license_path}, WHEEL)
+
+
+def retrieve_segmentation_network(network: str | Path, license_path: str | Path) -> None:
+    """Write the network that finds people and the license; raise InputError as `retrieve_members` does."""
+    wheel = replace(WHEEL, what="The network that finds people", otherwise="set capture.background to silhouette")
+    retrieve_members({SEGMENTATION: network, LICENSE: license_path}, wheel)
+
+
+def retrieve_members(targets: Mapping[Member, str | Path], wheel: Wheel) -> None:
+    """Download the pinned wheel to a temporary folder, check it, and write each of its members to its path.
 
     Raises:
         InputError: The wheel cannot be downloaded or is not the pinned one; nothing is written then.
     """
     with tempfile.TemporaryDirectory(prefix="splatrig-networks-") as folder:
-        wheel = download_wheel(WHEEL, Path(folder))
-        content = [extract(wheel, member) for member in (DETECTOR, MESH, IRIS, LICENSE)]
-    for path, data in zip((detector, mesh, iris, license_path), content, strict=True):
-        with atomic_path(path) as temporary:
+        path = download_wheel(wheel, Path(folder))
+        content = [extract(path, member) for member in targets]
+    for target, data in zip(targets.values(), content, strict=True):
+        with atomic_path(target) as temporary:
             temporary.write_bytes(data)
 
 

@@ -126,6 +126,7 @@ class LearnedFit:
             occlusion=plan.occlusion,
             normals=tensor(surroundings.normals),
             seed=seed,
+            colors=self.rig.colors,
             opacity_weight=plan.opacity_weight,
             structured=len(surroundings.normals) - surroundings.free,
         )

@@ -18,6 +18,8 @@ WEIGHT_RATE = 0.02
 POSE_RATE = 0.03
 """Adam's learning rate at the first step for head poses, in millimeters: enough for errors of a millimeter, in 70
 photographs of a frame."""
+COLOR_RATE = 0.002
+"""Adam's learning rate at the first step for the colors of cameras, in parts of full scale."""
 CHECKS = 10
 """Number of times in a fit that the rig is measured on the validation pairs and its state saved."""
 
@@ -69,6 +71,8 @@ class LearnedPlan:
     """Adam's learning rate at the first step for weights."""
     pose_rate: float = 0.0
     """Adam's learning rate at the first step for head poses, in millimeters; 0 keeps the tracked poses."""
+    color_rate: float = 0.0
+    """Adam's learning rate at the first step for the colors of cameras; 0 takes the cameras to be alike."""
     final_rate: float = FINAL_RATE
     """Fraction of every initial learning rate at the last step, at the end of half a cosine."""
     size_weight: float = SIZE_WEIGHT
@@ -79,7 +83,7 @@ class LearnedPlan:
     def learning_rates(self, rig: TrainableRig) -> LearningRates:
         """Return the learning rates of a rig's parameters; a basis is counted in steps at `rates`."""
         base = {f"base_{name}": getattr(self.base_rates, name) for name in rig.base}
-        others = {"basis": 1.0, "weights": self.weight_rate, "poses": self.pose_rate}
+        others = {"basis": 1.0, "weights": self.weight_rate, "poses": self.pose_rate, "colors": self.color_rate}
         return LearningRates(base | others, self.steps, self.final_rate)
 
 
@@ -107,4 +111,5 @@ def learned_plan(
         check_every=max(1, options.steps // CHECKS),
         render=render,
         pose_rate=POSE_RATE,
+        color_rate=COLOR_RATE,
     )

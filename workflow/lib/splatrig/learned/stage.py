@@ -40,6 +40,8 @@ VALIDATION_PAIRS = 12
 They are only reported and influence nothing."""
 FREE_EDGE_MM = 2.0
 """Minimum length that the size of free Gaussians is measured against."""
+UNLIKE_COLORS = 0.05
+"""Gain of a camera's color that is logged, as a difference from 1."""
 WINDOW_PASSES = 4
 """Passes over a window of photographs before the next window is decoded, if not all fit into memory."""
 
@@ -209,7 +211,8 @@ def learn(
     names = subject.names("train")
     # comes first, since its processes must be forked before the GPU is used
     with subject.photographs(names, device, sharing=world.size) as photographs:
-        rig = TrainableRig(start, plan.rates, device, moving=plan.pose_rate > 0)
+        cameras = subject.cameras.train.names if plan.color_rate > 0 else ()
+        rig = TrainableRig(start, plan.rates, device, moving=plan.pose_rate > 0, cameras=cameras)
         fit = LearnedFit(
             rig,
             photographs,
@@ -219,6 +222,10 @@ def learn(
             world,
         )
         report = fit.run(slot)
+    unlike = {} if rig.colors is None else rig.colors.unlike(UNLIKE_COLORS)
+    if unlike:
+        told = "; ".join(f"{camera}: {gains}" for camera, gains in unlike.items())
+        _LOG.info("cameras whose colors differ from the mean of all, which the rig does not take over: %s", told)
     last = report.history["psnr"].iloc[-1] if len(report.history) else float("nan")
     _LOG.info(
         "%d components, %d Gaussians, %d frames: %s; %.1f s, %.1f s waiting for photographs",

@@ -1,0 +1,69 @@
+"""Learned colors of cameras: per training camera, the affine map that its photographs need beside the others'.
+
+Cameras of a rig differ in gain, offset and color response, and a rig without such maps averages them. The maps belong
+to the photographs, not to the head: they are learned with the rig and dropped with the fit. Their mean over the cameras
+is the identity, since a change that all of them share is a change of the head's colors.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from splatrig.fitting.ssim import has_kernels
+
+CHANNELS = ("red", "green", "blue")
+
+
+@dataclass(frozen=True)
+class CameraColors:
+    """Affine maps of RGB, one per training camera."""
+
+    cameras: tuple[str, ...]
+    """Names of C cameras."""
+    values: Tensor  # [C, 3, 4], trained
+    """Matrix and offset of each map; colors in [0, 1]."""
+
+    @classmethod
+    def alike(cls, cameras: Sequence[str], device: torch.device) -> "CameraColors":
+        """Return identities."""
+        values = torch.eye(3, 4, device=device).repeat(len(cameras), 1, 1)
+        return cls(tuple(cameras), values.requires_grad_())
+
+    def of(self, camera: str) -> Tensor:  # [3, 4]
+        """Return the map of a camera, with its gradient."""
+        return self.values[self.cameras.index(camera)]
+
+    @torch.no_grad()
+    def center_(self) -> None:
+        """Make the mean of the maps the identity, in place."""
+        self.values.sub_(self.values.mean(dim=0) - torch.eye(3, 4, device=self.values.device))
+
+    def unlike(self, least: float) -> dict[str, str]:
+        """Return, by camera, the gains of those of which one differs from 1 by `least` or more."""
+        gains = self.values.detach()[:, :, :3].diagonal(dim1=1, dim2=2).cpu()  # [C, 3]
+        return {
+            camera: ", ".join(f"{channel} × {gain:.2f}" for channel, gain in zip(CHANNELS, row.tolist(), strict=True))
+            for camera, row in zip(self.cameras, gains, strict=True)
+            if float((row - 1.0).abs().max()) >= least
+        }
+
+
+def recolored(
+    image: Tensor,  # [h, w, 3]
+    alpha: Tensor,  # [h, w, 1]
+    background: Tensor,  # [3]
+    matrix: Tensor,  # [3, 4]
+) -> Tensor:  # [h, w, 3]
+    """Return a rendering over `background` whose foreground is mapped by `matrix`; the background stays.
+
+    Differentiable in all but the background.
+    """
+    if has_kernels(image):
+        from splatrig.fitting.camera_colors_triton import recolored as fused
+
+        return fused(image, alpha, background, matrix)
+    change = matrix - torch.eye(3, 4, dtype=matrix.dtype, device=matrix.device)
+    foreground = image - (1.0 - alpha) * background
+    return image + foreground @ change[:, :3].T + alpha * change[:, 3]
