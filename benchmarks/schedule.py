@@ -1,7 +1,7 @@
 """How long a graph of jobs takes on so many GPUs: a list scheduler over the graph that Snakemake plans.
 
 Jobs start as soon as what they need is done and a GPU or cores are free; of those that could, the one with the longest
-way to the end is first. Nothing else is modelled: no queue of a cluster, no network, no failures.
+way to the end is first. Nothing else is modeled: no queue of a cluster, no network, no failures.
 """
 
 import heapq

@@ -1,4 +1,4 @@
-"""Paths of the files that rules read and make, which follow from the configuration before anything runs."""
+"""Paths of the files that rules read and make, as the configuration determines them before a run."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ SHARED = {
 
 @dataclass(frozen=True)
 class Layout:
-    """Files of one subject: where they are, and which of them a run makes."""
+    """Files of one subject: their paths, and those that a run makes."""
 
     config: Config
     expressions: Sequence[str]
@@ -131,7 +131,7 @@ class Layout:
         }
 
     def photographs_without(self, wildcards: Wildcards) -> list[str]:
-        """Return the photographs and tracked meshes of all expressions but the left-out one."""
+        """Return the photographs and tracked meshes of all expressions except the left-out one."""
         return [self.results(f"dataset/{name}") for name in self.expressions if name != wildcards.fold]
 
     def named_units(self) -> dict[str, str]:
@@ -253,7 +253,7 @@ class Layout:
         return [f"{folder}/{pose}.{suffix}" for pose in self.config.export.poses for suffix in ("ply", "spz", "glb")]
 
     def targets(self) -> list[str]:
-        """Return what a complete run makes; whatever else there is, is made on the way to these, or on request."""
+        """Return the targets of a complete run; all other files are made on the way to these, or on request."""
         config, finest = self.config, self.finest
         attributes = config.components.attributes
         shown, exported = f"video/{config.video.family}", f"export/{config.export.family}"
