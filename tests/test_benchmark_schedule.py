@@ -3,10 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from test_benchmark_capture import script
 
-schedule = script("schedule")
+schedule = script("workflow/schedule")
 Demand, Graph = schedule.Demand, schedule.Graph
 
 ROWS = [
