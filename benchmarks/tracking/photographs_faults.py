@@ -1,4 +1,4 @@
-"""Track photographs with what goes wrong in a studio: `python benchmarks/tracking/photographs_faults.py --person second`.
+"""Track what goes wrong in a studio: `python benchmarks/tracking/photographs_faults.py --person second`.
 
 Three segments of one of the demo's people are photographed, and again under another light and with the head turned; the
 rest is done to copies: exposures, a camera that is late, one that is calibrated 5 pixels off, four cameras alone. Each

@@ -68,8 +68,8 @@ FULL_SIZE_S = {
     "compute_mbspca": JOB_START_S + 4.3,
     "capture_report": 40.0,
 }
-"""Seconds of a job at full size by rule, alone on an H200 or on its cores: benchmarks/fitting/training.md, learned.md (a second
-job on the GPU), restructure.md (4 threads), components.md, capture_report.md."""
+"""Seconds of a job at full size by rule, alone on an H200 or on its cores: training.md, learned.md (a second job on the
+GPU), restructure.md (4 threads), components.md, capture_report.md of the benchmarks."""
 NOT_COUNTED = ("all", "download", "retrieve")
 """How the names of rules begin that wait for the network or do nothing."""
 OTHER_S = 30.0
