@@ -89,6 +89,10 @@ IN_PLACE = CFG.capture.source in READ_IN_PLACE and CFG.capture.entity is None
 KNOWN_FILES = f".snakemake/splatrig/{CFG.subject}.json"
 """What the last run that ended well knew of files."""
 DIGESTS = Digests.load(KNOWN_FILES)
+BUCKET = (
+    workflow.storage_settings.default_storage_prefix if workflow.storage_settings.default_storage_provider else None
+)
+"""Where the files of the run are, if not in its folder: a prefix of Snakemake's storage."""
 
 # Paths
 
@@ -108,8 +112,8 @@ def raw(name, expression=None):
     else:
         paths = by_segment or [name if expression is None else f"{name}/{expression}"]
     found = [path if Path(path).is_absolute() else capture_path(path) for path in paths]
-    if IN_PLACE and name in IN_FOLDERS:
-        found = [ancient(path) for path in found]
+    if IN_PLACE:
+        found = [local(ancient(path) if name in IN_FOLDERS else path) for path in found]
     return found if name in RAW else found[0]
 
 
@@ -148,9 +152,13 @@ def raw_extra(name):
 
 
 def labels():
-    """The labels of the photographs, where the capture has them; a folder of yours may have some expressions' alone."""
+    """The labels of the photographs, where the capture has them, with what tells their sizes and lenses, as inputs.
+
+    A folder of yours may have some expressions' alone.
+    """
     paths = raw_of_all("labels") if "labels" in RAW_EXTRAS else []
-    return [path for path in paths if CFG.capture.source != "local" or Path(path).is_dir()]
+    there = [path for path in paths if CFG.capture.source != "local" or Path(path).is_dir()]
+    return {"labels": there, **({"krt": raw("KRT"), "images": raw_of_all("images")} if there else {})}
 
 
 def results(path):
@@ -198,8 +206,15 @@ def figure(name, category, content):
 
 
 def from_here(path):
-    """A path relative to the working directory where that is above it: the same name on every machine."""
+    """A path relative to the working directory or the bucket where that is above it: the same name on every machine."""
+    if getattr(path, "is_storage", False):
+        return path.storage_object.query.removeprefix(f"{BUCKET.rstrip('/')}/")
     return str(path).removeprefix(f"{Path.cwd()}/")
+
+
+def source(*parts):
+    """A file among the sources, as an input: these travel with a job, and are in no bucket."""
+    return local(from_here(ROOT.joinpath(*parts)))
 
 
 HEAD = {"neutral": results("gaussians/neutral.h5"), "template": results("template/template.h5")}
@@ -210,7 +225,7 @@ SCENE = HEAD | {"cameras": results("dataset/cameras.json"), "dataset": results(f
 MAKEHUMAN = "resources/retrieved/makehuman_head.npz"
 """The CC0 head: the demo's, and the template of ARKit's blendshapes."""
 
-CANONICAL_FACE = from_here(ROOT / "resources" / "landmarks" / "canonical.csv")
+CANONICAL_FACE = source("resources", "landmarks", "canonical.csv")
 """Landmarks of the template; moved folders rerun nothing."""
 
 FACE_NETWORKS = {
@@ -263,7 +278,7 @@ def truth(**files):
 def named_units():
     """The file of known face units that components are named after, as an input, if there is one."""
     if CFG.components.units != "auto":
-        return {} if CFG.components.units is None else {"units": CFG.components.units}
+        return {} if CFG.components.units is None else {"units": local(CFG.components.units)}
     blendshapes = {"units": results("blendshapes/arkit.npz")} if "arkit" in CFG.learned.families else {}
     return truth(units=capture_path("truth.csv")) or blendshapes
 
@@ -322,6 +337,14 @@ def learning_jobs():
     return jobs
 
 
+def learning_benchmarks():
+    """The benchmarks of the jobs that make the methods, as inputs where a job has none but its inputs.
+
+    In the run's own folder they are read if they are there: deleted logs make no fit run again.
+    """
+    return [path for job in learning_jobs() for path in job["benchmarks"]] if BUCKET else []
+
+
 def learned_rigs():
     """The component files of the learned rigs."""
     return expand(results(f"components/{FINEST}/learned_{{family}}.h5"), family=CFG.learned.families)
@@ -346,13 +369,13 @@ def control_inputs():
 def driving_file(wildcards):
     """The file of weights that drives a head: a CSV, or a JSON where there is none."""
     csv, json = (f"resources/driving/{wildcards.performance}.{suffix}" for suffix in ("csv", "json"))
-    return json if Path(json).is_file() and not Path(csv).is_file() else csv
+    return local(json if Path(json).is_file() and not Path(csv).is_file() else csv)
 
 
 def driving_settings(wildcards):
     """The settings of a driving file, which it may have."""
     path = f"resources/driving/{wildcards.performance}.yaml"
-    return [path] if Path(path).is_file() else []
+    return [local(path)] if Path(path).is_file() else []
 
 
 def tracks_of_poses(poses, family):
@@ -513,6 +536,7 @@ def record_provenance():
             tuple(map(from_here, job.input)),
             tuple(map(from_here, job.output)),
             str(job.log[0]) if job.log else None,
+            in_bucket=BUCKET is not None,
         )
         for job in workflow.dag.jobs
         if job.output

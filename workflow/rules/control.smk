@@ -148,13 +148,12 @@ rule drive_track:
 
 from types import SimpleNamespace
 
-WEB = Path(from_here(ROOT / "workflow" / "web"))
-WEB_SOURCES = [str(WEB / "index.html"), str(WEB / "style.css"), *map(str, sorted((WEB / "src").glob("*.js")))]
+WEB = ROOT / "workflow" / "web"
 
 
 rule retrieve_renderer:
     input:
-        lock=str(WEB / "package-lock.json"),
+        lock=source(WEB / "package-lock.json"),
     output:
         archive="resources/retrieved/web_renderer.zip",
     conda:
@@ -172,7 +171,11 @@ rule pack_web_head:
         panels=of_control("control/panels/{family}.json"),
         tracks=of_control("control/tracks/{family}/tour.csv")
         + of_control("control/tracks/{family}/{expression}.csv", expression=EXPRESSIONS),
-        sources=WEB_SOURCES,
+        sources=[
+            source(WEB / "index.html"),
+            source(WEB / "style.css"),
+            *map(source, sorted((WEB / "src").glob("*.js"))),
+        ],
         renderer=rules.retrieve_renderer.output.archive,
     output:
         page=results("control/head.html"),
@@ -198,7 +201,7 @@ rule pack_web_head:
 
 rule retrieve_litert:
     input:
-        lock=str(WEB / "package-lock.json"),
+        lock=source(WEB / "package-lock.json"),
     output:
         archive="resources/retrieved/litert.zip",
     conda:
@@ -214,9 +217,9 @@ rule add_webcam:
     input:
         **FACE_NETWORKS,
         page=rules.pack_web_head.output.page,
-        sources=sorted(map(str, (WEB / "webcam").glob("*.js"))),
+        sources=list(map(source, sorted((WEB / "webcam").glob("*.js")))),
         runtime=rules.retrieve_litert.output.archive,
-        responses=from_here(ROOT / "resources" / "landmarks" / "responses.csv"),
+        responses=source("resources", "landmarks", "responses.csv"),
         canonical=CANONICAL_FACE,
         license=rules.retrieve_face_networks.output.license,
     output:

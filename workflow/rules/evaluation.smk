@@ -4,10 +4,10 @@
 rule label_regions:
     input:
         **MEASURED,
+        **labels(),
         template=results("template/template.h5"),
         landmarks=results("landmarks/landmarks.csv"),
         frames=results("frames.csv"),
-        labels=labels(),
     output:
         regions=directory(results("regions")),
         picture=reported("regions.png", "region_picture", "6 Capture", picture="regions"),
@@ -99,6 +99,7 @@ rule merge_methods:
         fit_regions=results("evaluation/fit_regions.csv"),
         sweeps=expand(results("evaluation/sweeps/{method}.csv"), method=plan.swept(CFG)),
         runtimes=expand(results("evaluation/runtimes/{method}.csv"), method=plan.swept(CFG)),
+        benchmarks=learning_benchmarks(),
     output:
         methods=reported("evaluation/methods.csv", "methods", "4 Methods", content="all metrics, table"),
         images=results("evaluation/images.csv"),

@@ -55,7 +55,7 @@ else:
     rule use_landmarks:
         input:
             **NEUTRAL_FRAME,
-            own=CFG.capture.landmarks,
+            own=local(CFG.capture.landmarks),
         output:
             landmarks=results("landmarks/landmarks.csv"),
             picture=LANDMARKS_PICTURE,
@@ -76,7 +76,7 @@ rule check_capture:
     input:
         **NEUTRAL_FRAME,
         detections=results("landmarks/detections.csv") if CFG.capture.landmarks is None else [],
-        own=CFG.capture.landmarks or [],
+        own=local(CFG.capture.landmarks) if CFG.capture.landmarks else [],
     output:
         check=results("landmarks/check.json"),
     conda:

@@ -4,7 +4,7 @@
 
 START = {"arkit": "mesh_arkit", "global": "mesh_pca", "local": "mesh_sldc"}
 """Components of the tracked meshes that a rig starts from, by family."""
-PROMISES = from_here(ROOT / "resources" / "expressions" / "blendshapes.yaml")
+PROMISES = source("resources", "expressions", "blendshapes.yaml")
 """File of the blendshapes that the names of segments promise."""
 
 

@@ -6,12 +6,12 @@ from splatrig.tracking.calibration import calibration_file
 
 GIVEN = Path(CFG.capture.root)
 PROVIDED = [name for name in ("labels", "masks", "plates") if (GIVEN / name).is_dir()]
-RAW = {"plates": [ancient(str((GIVEN / "plates").absolute()))]}
+RAW = {"plates": [local(ancient(str((GIVEN / "plates").absolute())))]}
 RAW_EXTRAS = [name for name in PROVIDED if name != "masks"]
 NOTICE = ""
 
 try:
-    CALIBRATION = from_here(calibration_file(GIVEN))
+    CALIBRATION = local(from_here(calibration_file(GIVEN)))
 except InputError as error:
     sys.exit(f"error: capture.root: {error}")
 
@@ -29,7 +29,7 @@ wildcard_constraints:
 
 rule link_photographs:
     input:
-        given=lambda wildcards: ancient(str(given_photographs(GIVEN, wildcards.expression))),
+        given=lambda wildcards: local(ancient(str(given_photographs(GIVEN, wildcards.expression)))),
     output:
         images=directory(capture_path("images/{expression}")),
     conda:
@@ -47,7 +47,7 @@ rule link_photographs:
 
 rule link_provided:
     input:
-        given=lambda wildcards: ancient(str(GIVEN / wildcards.kind / wildcards.expression)),
+        given=lambda wildcards: local(ancient(str(GIVEN / wildcards.kind / wildcards.expression))),
     output:
         folder=directory(capture_path("{kind}/{expression}")),
     conda:
