@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-INSTALL = "pip install -e .[clouds,dev_clouds] -c constraints.txt"
+INSTALL = "pip install -e .[clouds,dev-clouds] -c constraints.txt"
 START_SECONDS = 60
 
 

@@ -133,7 +133,8 @@ def captured(rule):
     roots = tuple(f"{os.path.normpath(place)}/" for place in places)
 
     def state(wildcards):
-        found = [item(wildcards) if callable(item) else item.format(**dict(wildcards.items())) for item in rule.input]
+        here = [item for item in rule.input if not getattr(item, "is_storage", False)]
+        found = [item(wildcards) if callable(item) else item.format(**dict(wildcards.items())) for item in here]
         paths = [os.path.normpath(path) for item in found for path in as_paths(item)]
         yours = [from_here(path) for path in paths if f"{path}/".startswith(roots)]
         return sha256_of_value([DIGESTS.state(path) for path in yours]) if yours else None
