@@ -5,16 +5,16 @@ from typing import Any
 
 
 def look_again_for_folders(storage: str | None) -> None:
-    """Let the storage plugin `s3` see folders that jobs on other machines made; other plugins stay as they are.
+    """Let the storage plugin `s3` see folders that jobs on other machines make; other plugins stay as they are.
 
-    Version 0.3.6 asks once whether a key is a folder, which is before the job, and keeps a no.
+    Version 0.3.6 asks once whether a key is a folder and keeps the answer: a no from before the job, or a yes from before
+    the folder was removed.
     """
     if storage != "s3":
         return
 
     def is_dir(stored: Any) -> bool:
-        stored._is_dir = stored._is_dir or any(stored.get_subkeys())
-        return bool(stored._is_dir)
+        return any(stored.get_subkeys())
 
     import_module("snakemake_storage_plugin_s3").StorageObject.is_dir = is_dir
 
