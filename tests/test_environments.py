@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ PINS = pinned()
 
 def test_every_requirement_is_pinned_in_one_place():
     extras = PROJECT["optional-dependencies"]
-    for requirement in [*PROJECT["dependencies"], *sum(extras.values(), [])]:
+    for requirement in chain(PROJECT["dependencies"], *extras.values()):
         assert "==" not in requirement
         assert normalized(re.split(r"[\[><;]", requirement)[0]) in PINS, requirement
 

@@ -7,7 +7,7 @@ from typing import Any
 def look_again_for_folders(storage: str | None) -> None:
     """Let the storage plugin `s3` see folders that jobs on other machines make; other plugins stay as they are.
 
-    Version 0.3.6 asks once whether a key is a folder and keeps the answer: a no from before the job, or a yes from before
+    Version 0.3.6 asks once whether a key is a folder and keeps the answer, which may be of before the job, or of before
     the folder was removed.
     """
     if storage != "s3":
