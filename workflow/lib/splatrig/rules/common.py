@@ -39,6 +39,12 @@ class Common:
         """The file in which a successful run stores the digests of files."""
         return f".snakemake/splatrig/{self.layout.subject}.json"
 
+    @property
+    def bucket(self) -> str | None:
+        """The prefix of Snakemake's storage where the files of the run are, if they are not in its folder."""
+        settings = self.workflow.storage_settings
+        return str(settings.default_storage_prefix) if settings.default_storage_provider else None
+
     def environment(self, name: str) -> None:
         """Set the conda environment, a file of envs, of the rules below that set none."""
         self.environments.append((len(list(self.workflow.rules)), self.root / "envs" / f"{name}.yaml"))
@@ -99,9 +105,10 @@ class Common:
                 self._own_name(job.rule),
                 job.wildcards_dict,
                 {name: value for name, value in job.params.items() if name != STATE},
-                tuple(map(from_here, job.input)),
-                tuple(map(from_here, job.output)),
+                tuple(from_here(path, self.bucket) for path in job.input),
+                tuple(from_here(path, self.bucket) for path in job.output),
                 str(job.log[0]) if job.log else None,
+                in_bucket=self.bucket is not None,
             )
             for job in self.workflow.dag.jobs
             if job.output and job.rule in self.rules

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from snakemake.io import ancient
+from snakemake.io import ancient, local
 
 from splatrig.capture.formats import READ_IN_PLACE
 from splatrig.io.files import as_paths, sha256_of_value
@@ -20,8 +20,14 @@ IN_FOLDERS = ("images", "labels", "masks", "plates", "tracked_mesh")
 """Names in the raw layout that stand for many files."""
 
 
-def from_here(path: str | Path) -> str:
-    """Return a path relative to the working directory where that is above it: the same name on every machine."""
+def from_here(path: str | Path, bucket: str | None = None) -> str:
+    """Return a path relative to the working directory, or to the bucket, where that is above it.
+
+    So a file has the same name on every machine.
+    """
+    stored = getattr(path, "storage_object", None) if bucket and getattr(path, "is_storage", False) else None
+    if stored is not None:
+        return str(stored.query).removeprefix(f"{str(bucket).rstrip('/')}/")
     return str(path).removeprefix(f"{Path.cwd()}/")
 
 
@@ -60,8 +66,8 @@ class RawCapture:
         else:
             names = found or [name if expression is None else f"{name}/{expression}"]
         paths = [path if Path(path).is_absolute() else self.layout.capture(path) for path in names]
-        if self.in_place and name in IN_FOLDERS:
-            paths = [ancient(path) for path in paths]
+        if self.in_place:
+            paths = [local(ancient(path) if name in IN_FOLDERS else path) for path in paths]
         return paths if name in self.stands_for else paths[0]
 
     @property
@@ -82,10 +88,14 @@ class RawCapture:
         """Return the masks of an expression if mattes come from them."""
         return self.file("masks", "{expression}") if self.layout.config.capture.background == "masks" else []
 
-    def labels(self) -> list[str]:
-        """Return the labels of the photographs; a user's folder may have those of only some expressions."""
+    def labels(self) -> dict[str, Any]:
+        """Return the labels of the photographs, and what tells their sizes and lenses, as inputs.
+
+        A user's folder may have those of only some expressions.
+        """
         paths = self.of_all("labels") if self.has("labels") else []
-        return [path for path in paths if self.layout.config.capture.source != "local" or Path(path).is_dir()]
+        there = [path for path in paths if self.layout.config.capture.source != "local" or Path(path).is_dir()]
+        return {"labels": there, **({"krt": self.file("KRT"), "images": self.of_all("images")} if there else {})}
 
     def for_plates(self, paths: Any) -> Any:
         """Return the files from which plates are computed, as an input if the capture has no plates."""
@@ -103,7 +113,8 @@ class RawCapture:
         roots = tuple(f"{os.path.normpath(place)}/" for place in places)
 
         def state(wildcards: Wildcards) -> str | None:
-            found = [item(wildcards) if callable(item) else item.format(**dict(wildcards.items())) for item in inputs]
+            here = [item for item in inputs if not getattr(item, "is_storage", False)]
+            found = [item(wildcards) if callable(item) else item.format(**dict(wildcards.items())) for item in here]
             paths = [os.path.normpath(path) for item in found for path in as_paths(item)]
             yours = [from_here(path) for path in paths if f"{path}/".startswith(roots)]
             return sha256_of_value([digests.state(path) for path in yours]) if yours else None
