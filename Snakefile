@@ -44,7 +44,7 @@ onsuccess:
 
 
 onerror:
-    sys.stderr.write(f"\n{last_words(log)}\n")
+    sys.stderr.write(f"\n{last_words(log, place=brought_log)}\n")
 
 
 include: "workflow/rules/common.smk"

@@ -527,6 +527,18 @@ def job_logs():
     return sorted({str(path) for job in workflow.dag.jobs for path in job.log})
 
 
+def brought_log(name):
+    """The path of a job's log, by the name that Snakemake gives it; brought from the bucket if it is there."""
+    if not BUCKET:
+        return name
+    for path in (path for job in workflow.dag.jobs for path in job.log):
+        stored = path.storage_object
+        if name.startswith(f"{stored.query} ") and workflow.async_run(stored.managed_exists()):
+            workflow.async_run(stored.managed_retrieve())
+            return path
+    return name
+
+
 def record_provenance():
     """Write where every result of the run that just ended comes from."""
     jobs = [
