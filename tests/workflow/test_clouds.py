@@ -94,13 +94,14 @@ def test_a_capture_of_yours_is_read_where_it_is_and_a_failed_job_ends_with_words
     words = ["results/mine/dataset/cameras.json", "--configfile", "mine.yaml", "--cores", "1", *bucket.options]
     done = call_snakemake(words, project.directory, project.environment | bucket.environment)
     assert done.returncode == 0, done.stderr[-5000:]
-    assert "results/mine/dataset/cameras.json" in bucket.keys()
-    assert not any(key.startswith("results/mine/capture") or "images" in key for key in bucket.keys())
-    (capture / "KRT").write_text("nothing of a camera\n")
+    assert "results/mine/dataset/cameras.json" in bucket.names()
+    assert not any(key.startswith("results/mine/capture") or "images" in key for key in bucket.names())
+    for photograph in (capture / "images").rglob("*.png"):
+        photograph.write_bytes(b"nothing")
     done = call_snakemake(words, project.directory, project.environment | bucket.environment)
     assert done.returncode != 0
     last = done.stderr.partition("Logfile s3://")[2]
-    assert "error:" in last and "KRT" in last, done.stderr[-3000:]
+    assert "error:" in last and ".png" in last, done.stderr[-3000:]
 
 
 def _on_kubernetes(project, bucket, cluster, *words):
