@@ -82,6 +82,28 @@ def _runtimes(*folders):
     return [folder / "evaluation" / "runtimes.csv" for folder in folders]
 
 
+def test_a_capture_of_yours_is_read_where_it_is_and_a_failed_job_ends_with_words_from_the_bucket(
+    finished, copy_project, bucket, tmp_path
+):
+    project = copy_project(tmp_path / "project")
+    capture = shutil.copytree(finished.directory / "resources" / "captures" / "tiny", tmp_path / "mine")
+    segments = sorted(path.name for path in (capture / "images").iterdir())
+    mine = {"source": "local", "root": str(capture), "expressions": segments, "frames_per_expression": 2}
+    named = {"preset": "local", "subject": "mine", "neutral": segments[0], "device": "cpu", "components": {"k": 3}}
+    (project.directory / "mine.yaml").write_text(yaml.safe_dump(named | {"capture": mine}))
+    words = ["results/mine/dataset/cameras.json", "--configfile", "mine.yaml", "--cores", "1", *bucket.options]
+    done = call_snakemake(words, project.directory, project.environment | bucket.environment)
+    assert done.returncode == 0, done.stderr[-5000:]
+    assert "results/mine/dataset/cameras.json" in bucket.names()
+    assert not any(key.startswith("results/mine/capture") or "images" in key for key in bucket.names())
+    for photograph in (capture / "images").rglob("*.png"):
+        photograph.write_bytes(b"nothing")
+    done = call_snakemake(words, project.directory, project.environment | bucket.environment)
+    assert done.returncode != 0
+    last = done.stderr.partition("Logfile s3://")[2]
+    assert "error:" in last and ".png" in last, done.stderr[-3000:]
+
+
 def _on_kubernetes(project, bucket, cluster, *words):
     """Run with the profile as it is, but for the bucket and the time between two looks."""
     options = ["--workflow-profile", "profiles/kubernetes", *bucket.options, *SOON, *words]
