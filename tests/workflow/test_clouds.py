@@ -50,9 +50,9 @@ def project(copy_project, tmp_path):
 
 
 def _differences(reference, other):
-    spec = importlib.util.spec_from_file_location("faults", ROOT / "benchmarks" / "faults.py")
+    spec = importlib.util.spec_from_file_location("faults", ROOT / "benchmarks" / "workflow" / "faults.py")
     faults = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(ROOT / "benchmarks"))
+    sys.path.insert(0, str(ROOT / "benchmarks" / "workflow"))
     try:
         spec.loader.exec_module(faults)
     finally:

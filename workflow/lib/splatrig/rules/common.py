@@ -99,7 +99,7 @@ class Common:
         return sorted({str(path) for job in self.workflow.dag.jobs for path in job.log})
 
     def brought_log(self, name: str) -> str:
-        """Return the path of a job's log by the name that Snakemake gives it; it is brought from the bucket, if there."""
+        """Return the path of a job's log, given Snakemake's name for it; a log in the bucket is brought here."""
         if not self.bucket:
             return name
         for path in (path for job in self.workflow.dag.jobs for path in job.log):
