@@ -177,7 +177,7 @@ def test_google_batch_runs_a_job_on_a_spot_instance_in_the_image(finished, proje
     [container] = [step["container"] for step in task["runnables"] if "container" in step]
     assert container["imageUri"] == profile["container-image"]
     assert policy["provisioningModel"] == 3, "PREEMPTIBLE, which is SPOT by its older name"
-    assert task["maxRetryCount"] == profile["preemptible-retries"] and task["maxRunDuration"] == "86400s"
+    assert task["maxRetryCount"] == profile["googlebatch-retry-count"] and task["maxRunDuration"] == "86400s"
     assert policy["machineType"] == "e2-standard-4" and policy["accelerators"] == []
     assert policy["bootDisk"]["image"].endswith(profile["googlebatch-image-family"])
     assert int(task["computeResource"]["memoryMib"]) < 16 * 1024
