@@ -11,10 +11,12 @@ min_version("9.0")
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "lib"))
 
 from splatrig.io.errors import InputError
+from splatrig.jobs.clouds import look_again_for_folders, retry_failed_pods
 from splatrig.jobs.interpreter import call_python_by_its_name, check_cluster_folder
 from splatrig.jobs.logs import last_words, worth_a_look
 
 call_python_by_its_name()
+look_again_for_folders(workflow.storage_settings.default_storage_provider)
 STARTED = time.time()
 
 
@@ -30,6 +32,7 @@ onstart:
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
     else:
+        retry_failed_pods(workflow.executor_plugin.name)
         try:
             check_cluster_folder(Path.cwd())
         except InputError as error:

@@ -1,12 +1,18 @@
 """The list scheduler that hours on many GPUs are simulated by."""
 
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from test_benchmark_capture import script
-
-schedule = script("schedule")
+SCRIPT = Path(__file__).parents[1] / "benchmarks" / "workflow" / "schedule.py"
+specification = spec_from_file_location("schedule", SCRIPT)
+assert specification is not None and specification.loader is not None
+schedule = sys.modules["schedule"] = module_from_spec(specification)
+specification.loader.exec_module(schedule)
 Demand, Graph = schedule.Demand, schedule.Graph
 
 ROWS = [

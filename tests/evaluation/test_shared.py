@@ -28,7 +28,7 @@ EXPRESSIONS = 5
 
 
 def space(seed, count):
-    """Random displacement fields of unit RMS, in millimetres."""
+    """Random displacement fields of unit RMS, in millimeters."""
     return np.random.default_rng(seed).normal(size=(count, HEAD.vertices.size))
 
 

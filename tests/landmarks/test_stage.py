@@ -79,7 +79,7 @@ def test_without_a_face_that_two_cameras_see_a_sentence_says_so(neutral, caplog,
     seen = seen_by(neutral)
     seen[faces:] = np.nan
     assert not find(neutral, seen, CANONICAL).found.any()
-    assert "of the training cameras sees a face, two must" in caplog.text
+    assert "of the training cameras sees a face, landmarks need two" in caplog.text
     assert check(neutral, seen, CANONICAL, "KRT", 1.0) == Check(None, [], [])
 
 

@@ -44,12 +44,14 @@ def test_folders_of_the_user_rerun_nothing_by_their_own_time():
 def test_optional_files_count_where_they_are(tmp_path):
     mine = capture(tmp_path, optional=["plates", "labels"], extras=["frame_list.txt"])
     assert mine.extra("frame_list.txt") == f"{tmp_path}/frame_list.txt"
-    assert (mine.extra("plates"), mine.extra("tex_mean.png"), mine.labels()) == ([], [], [])
+    assert (mine.extra("plates"), mine.extra("tex_mean.png"), mine.labels()) == ([], [], {"labels": []})
     assert mine.for_plates(["images"]) == ["images"]
     for folder in ("plates", "labels/Smile"):
         (tmp_path / folder).mkdir(parents=True)
     assert mine.extra("plates") == f"{tmp_path}/plates"
-    assert mine.labels() == [f"{tmp_path}/labels/Smile"]
+    labels = mine.labels()
+    assert labels["labels"] == [f"{tmp_path}/labels/Smile"]
+    assert set(labels) == {"labels", "krt", "images"}
     assert mine.for_plates(["images"]) == []
 
 

@@ -1,4 +1,4 @@
-"""Prints how well the page reads expressions of known weights off a webcam: the table of benchmarks/control.md.
+"""Prints how well the page reads expressions of known weights off a webcam: the table of benchmarks/control/control.md.
 
 PYTHONPATH=workflow/lib:tests python -m support.webcam_truth second
 

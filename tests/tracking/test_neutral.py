@@ -7,8 +7,9 @@ from splatrig.io.errors import InputError
 from splatrig.landmarks.points import MIRRORED, POINTS
 from splatrig.mesh.nearest import Surface
 from splatrig.tracking.faces import LID_ROWS, SegmentFaces
-from splatrig.tracking.neutral import disagreeing, head_space, read_neutral, write_neutral
+from splatrig.tracking.neutral import disagreeing, head_space, lids_at_rest, read_neutral, write_neutral
 from splatrig.tracking.stereo import refined_neutral
+from splatrig.tracking.template_head import NOT_SEARCHED
 from splatrig.tracking.views import band_passed
 from support.photographed_template import (
     landmarks_seen,
@@ -36,6 +37,28 @@ def test_head_space_has_the_templates_axes_wherever_the_world_is():
     error = pose_error(pose, POSE)
     assert error.degrees < 0.5 and error.millimeters < 1.0
     assert np.nanmedian(np.linalg.norm(landmarks - template().landmarks, axis=1)) < 1.0
+
+
+def test_lids_at_rest_are_medians_so_that_neither_noise_nor_a_blink_of_one_frame_counts():
+    head, cameras = template(), stage()
+    poses = [REST, POSE, pose_of((1.0, 3.0, 0.0), (0.0, 2.0, 1.0)), pose_of((-2.0, 0.0, 1.0), (3.0, 0.0, 0.0)), REST]
+    states = [state(pose) for pose in poses]
+    states[2] = state(poses[2], eyeBlinkLeft=1.0, eyeBlinkRight=1.0)
+    seen = [landmarks_seen(own, cameras) for own in states]
+    seen[1] += [0.0, 1.0]  # what the network is off in one frame
+    rows = (np.array(seen) / [cameras.width, cameras.height]).astype(np.float32)
+    frames = tuple(f"{number:04d}" for number in range(1, 6))
+    faces = SegmentFaces(frames, cameras.names, rows, rows[:, :, LID_ROWS])
+    found = lids_at_rest(faces, frames, poses, cameras, head.landmarks)
+    assert np.linalg.norm(found - head.landmarks[LID_ROWS], axis=1).max() < 0.3
+    nobody = replace(faces, lids=np.full_like(faces.lids, np.nan))
+    assert np.isnan(lids_at_rest(nobody, frames, poses, cameras, head.landmarks)).all()
+
+
+def test_where_eyes_look_is_not_searched_in_the_lids():
+    names = template().names
+    assert {"eyeBlinkLeft", "eyeBlinkRight", "eyeWideLeft", "eyeSquintLeft", "eyeLookUpLeft"} <= set(names)
+    assert not set(names) & set(NOT_SEARCHED) and len(NOT_SEARCHED) == 6
 
 
 def test_a_third_of_wrong_points_is_not_believed():

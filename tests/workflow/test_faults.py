@@ -1,6 +1,6 @@
 """Killed, cut off from its disk, out of step with the clock: after the documented recovery, the same bytes.
 
-The campaign of random kills is benchmarks/faults.py; here are a few of each kind, over a copy of a finished run.
+The campaign of random kills is benchmarks/workflow/faults.py; here are a few of each kind, over a finished run's copy.
 """
 
 import importlib.util
@@ -29,14 +29,13 @@ SINCE_NOW = "find results resources -newermt now -exec touch -h {} +"
 
 def _benchmark(name):
     """A module of benchmarks/, by its path; with the folder on sys.path others would hide packages of tests."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / "workflow" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
 
 
-_benchmark("harness")
 faults = _benchmark("faults")
 
 

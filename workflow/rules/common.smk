@@ -92,5 +92,11 @@ POSED = files("neutral", "template", "panel") | {"components": SUBJECT.component
 MEASURED = files("cameras") | {"photographs": each("dataset/{expression}")}
 """What every rule reads that measures renderings of any frame in the cameras held out."""
 
-CANONICAL_FACE = from_here(ROOT / "resources" / "landmarks" / "canonical.csv")
+
+def source(*parts):
+    """A file among the sources, as an input: these travel with a job, and are in no bucket."""
+    return local(from_here(ROOT.joinpath(*parts)))
+
+
+CANONICAL_FACE = source("resources", "landmarks", "canonical.csv")
 """Landmarks of the template; moved folders rerun nothing."""

@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 SMOOTHED = configured("control.smoothing", numbers_per_second="capture.frame_numbers_per_second")
-WEB = Path(from_here(ROOT / "workflow" / "web"))
+WEB = ROOT / "workflow" / "web"
 
 environment("control")
 
@@ -111,7 +111,7 @@ rule pack_web_head:
         components=[SUBJECT.component_file(SimpleNamespace(family=family)) for family in CFG.control.families],
         panels=SUBJECT.of_control("control/panels/{family}.json"),
         tracks=SUBJECT.control_tracks(["tour"]) + SUBJECT.control_tracks(EXPRESSIONS),
-        sources=[*(str(WEB / name) for name in ("index.html", "style.css")), *map(str, sorted(WEB.glob("src/*.js")))],
+        sources=[source(WEB / "index.html"), source(WEB / "style.css"), *map(source, sorted(WEB.glob("src/*.js")))],
         renderer=RENDERER,
     output:
         page=results("control/head.html"),
@@ -130,9 +130,9 @@ rule add_webcam:
     input:
         **FACE_NETWORKS,
         page=rules.pack_web_head.output.page,
-        sources=sorted(map(str, WEB.glob("webcam/*.js"))),
+        sources=list(map(source, sorted(WEB.glob("webcam/*.js")))),
         runtime=LITERT,
-        responses=from_here(ROOT / "resources" / "landmarks" / "responses.csv"),
+        responses=source("resources", "landmarks", "responses.csv"),
         canonical=CANONICAL_FACE,
         license=NETWORKS_LICENSE,
     output:

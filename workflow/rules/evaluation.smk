@@ -12,7 +12,7 @@ rule label_regions:
     input:
         **MEASURED,
         **files("template", "landmarks", "frames"),
-        labels=CAPTURE.labels(),
+        **CAPTURE.labels(),
     output:
         regions=directory(results("regions")),
         picture=reported("regions.png", "region_picture", "6 Capture", picture="regions"),
@@ -82,6 +82,7 @@ rule merge_methods:
         fit_regions=results("evaluation/fit_regions.csv"),
         sweeps=SUBJECT.of_swept("evaluation/sweeps/{method}.csv"),
         runtimes=SUBJECT.of_swept("evaluation/runtimes/{method}.csv"),
+        benchmarks=SUBJECT.learning_benchmarks() if COMMON.bucket else [],
     output:
         methods=reported("evaluation/methods.csv", "methods", "4 Methods", content="all metrics, table"),
         images=results("evaluation/images.csv"),

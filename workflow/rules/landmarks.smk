@@ -22,7 +22,7 @@ rule check_capture:
     input:
         **NEUTRAL_FRAME,
         detections=results("landmarks/detections.csv") if OWN_LANDMARKS is None else [],
-        own=OWN_LANDMARKS or [],
+        own=local(OWN_LANDMARKS) if OWN_LANDMARKS else [],
     output:
         check=results("landmarks/check.json"),
     params:
@@ -56,7 +56,7 @@ else:
         """Attach {input.own} to the tracked mesh."""
         input:
             **NEUTRAL_FRAME,
-            own=OWN_LANDMARKS,
+            own=local(OWN_LANDMARKS),
         output:
             landmarks=results("landmarks/landmarks.csv"),
             picture=LANDMARKS_PICTURE,

@@ -5,7 +5,7 @@ START = {"arkit": "mesh_arkit", "global": "mesh_pca", "local": "mesh_sldc"}
 """Components of the tracked meshes that a rig starts from, by family."""
 FOR_ARKIT = {
     "shapes": SUBJECT.for_arkit(results("blendshapes/arkit.npz")),
-    "promises": SUBJECT.for_arkit(from_here(ROOT / "resources" / "expressions" / "blendshapes.yaml")),
+    "promises": SUBJECT.for_arkit(source("resources", "expressions", "blendshapes.yaml")),
 }
 """ARKit's blendshapes on this head, and those that the names of segments promise."""
 SUPPORT = next(iter(CFG.components.sldc.supports.used))

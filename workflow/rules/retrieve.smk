@@ -2,7 +2,7 @@
 
 from splatrig.rules import retrieved
 
-PACKAGES = from_here(ROOT / "workflow" / "web" / "package-lock.json")
+PACKAGES = local(from_here(ROOT / "workflow" / "web" / "package-lock.json"))
 """Versions and digests of what is retrieved from npm."""
 
 environment("capture")

@@ -9,11 +9,11 @@ GIVEN = Path(CFG.capture.root)
 CAPTURE = RawCapture(
     SUBJECT,
     extras=[name for name in ("labels", "plates") if (GIVEN / name).is_dir()],
-    stands_for={"plates": [ancient(str((GIVEN / "plates").absolute()))]},
+    stands_for={"plates": [local(ancient(str((GIVEN / "plates").absolute())))]},
 )
 
 try:
-    CALIBRATION = from_here(calibration_file(GIVEN))
+    CALIBRATION = local(from_here(calibration_file(GIVEN)))
 except InputError as error:
     sys.exit(f"error: capture.root: {error}")
 
@@ -30,7 +30,7 @@ environment("tracking")
 rule link_photographs:
     """Link or decode the photographs of {wildcards.expression}."""
     input:
-        given=lambda wildcards: ancient(str(given_photographs(GIVEN, wildcards.expression))),
+        given=lambda wildcards: local(ancient(str(given_photographs(GIVEN, wildcards.expression)))),
     output:
         images=directory(capture_path("images/{expression}")),
     params:
@@ -42,7 +42,7 @@ rule link_photographs:
 rule link_provided:
     """Link the {wildcards.kind} of {wildcards.expression}."""
     input:
-        given=lambda wildcards: ancient(str(GIVEN / wildcards.kind / wildcards.expression)),
+        given=lambda wildcards: local(ancient(str(GIVEN / wildcards.kind / wildcards.expression))),
     output:
         folder=directory(capture_path("{kind}/{expression}")),
     script:

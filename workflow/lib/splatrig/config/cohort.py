@@ -13,7 +13,7 @@ from splatrig.io.errors import InputError
 COHORT = "cohort"
 """Name of the folder of results that belong to no single subject."""
 PLACE = "{subject}"
-"""What stands for the name of a subject in the values that all subjects share."""
+"""Placeholder of a subject's name in the values that all subjects share."""
 
 
 def subject_configs(raw: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

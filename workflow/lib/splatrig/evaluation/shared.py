@@ -37,7 +37,7 @@ LEARNED_FROM = {
     "own_others": "this person, other expressions",
     "own": "this person, the same expressions",
 }
-"""What components are learned from: all other subjects; the subject without one expression at a time; the subject."""
+"""Sources of components: all other subjects; the subject without one expression at a time; the subject."""
 
 
 def check_one_topology(faces: Mapping[str, NDArray[np.int64]]) -> None:

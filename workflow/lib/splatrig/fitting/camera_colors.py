@@ -1,8 +1,8 @@
-"""Learned colors of cameras: per training camera, the affine map that its photographs need beside the others'.
+"""Learned colors of cameras: an affine map per training camera that matches its photographs to the others'.
 
 Cameras of a rig differ in gain, offset and color response, and a rig without such maps averages them. The maps belong
 to the photographs, not to the head: they are learned with the rig and dropped with the fit. Their mean over the cameras
-is the identity, since a change that all of them share is a change of the head's colors.
+is the identity, since a change shared by all cameras is a change of the head's colors.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ class CameraColors:
 
     @classmethod
     def alike(cls, cameras: Sequence[str], device: torch.device) -> "CameraColors":
-        """Return identities."""
+        """Return identity maps."""
         values = torch.eye(3, 4, device=device).repeat(len(cameras), 1, 1)
         return cls(tuple(cameras), values.requires_grad_())
 
@@ -41,7 +41,7 @@ class CameraColors:
         self.values.sub_(self.values.mean(dim=0) - torch.eye(3, 4, device=self.values.device))
 
     def unlike(self, least: float) -> dict[str, str]:
-        """Return, by camera, the gains of those of which one differs from 1 by `least` or more."""
+        """Return the gains of the cameras with a gain that differs from 1 by `least` or more, by camera."""
         gains = self.values.detach()[:, :, :3].diagonal(dim1=1, dim2=2).cpu()  # [C, 3]
         return {
             camera: ", ".join(f"{channel} × {gain:.2f}" for channel, gain in zip(CHANNELS, row.tolist(), strict=True))
@@ -56,7 +56,7 @@ def recolored(
     background: Tensor,  # [3]
     matrix: Tensor,  # [3, 4]
 ) -> Tensor:  # [h, w, 3]
-    """Return a rendering over `background` whose foreground is mapped by `matrix`; the background stays.
+    """Return a rendering over `background` whose foreground is mapped by `matrix`; the background is unchanged.
 
     Differentiable in all but the background.
     """

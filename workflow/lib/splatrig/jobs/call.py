@@ -1,4 +1,4 @@
-"""The words of a call of Snakemake, as far as rules have to know them before Snakemake has read them."""
+"""Command line of a call of Snakemake, as far as rules need it before Snakemake has read it."""
 
 from argparse import ArgumentParser
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Call:
-    """What a call asks for. Snakemake tells rules its targets and batches only after all of them are read."""
+    """Targets and options of a call of Snakemake, which tells rules of them only after all rules are read."""
 
     batch: tuple[str, int, int] | None
     """Rule, number and count of `--batch RULE=NUMBER/COUNT`."""
@@ -23,7 +23,7 @@ class Call:
 
 
 def read_call(words: Sequence[str]) -> Call:
-    """Return what the words of a command line ask for; a batch that Snakemake would refuse is none."""
+    """Parse the words of a command line; a batch that Snakemake would refuse is None."""
     parser = ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--batch")
     parser.add_argument("--target-jobs", nargs="+", default=[])

@@ -27,6 +27,8 @@ class Job:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     log: str | None
+    in_bucket: bool = False
+    """Whether the outputs are in a bucket, and so made and not here."""
 
 
 def describe(jobs: Iterable[Job], known: Mapping[str, Any], digests: "Digests") -> dict[str, Any]:
@@ -44,7 +46,7 @@ def describe(jobs: Iterable[Job], known: Mapping[str, Any], digests: "Digests") 
             "outputs": list(job.outputs),
         }
         for job in jobs
-        if all(Path(path).exists() for path in job.outputs)
+        if job.in_bucket or all(Path(path).exists() for path in job.outputs)
     }
     old_files = known.get("files", {})
     for name, row in known.get("jobs", {}).items():

@@ -1,1 +1,1 @@
-"""Parts that rules of the workflow share: paths, params from the configuration, resources, and what all rules get."""
+"""Shared parts of the workflow's rules: paths, params from the configuration, and resources."""

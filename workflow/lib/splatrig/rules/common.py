@@ -1,4 +1,4 @@
-"""Completion of rules by what each of them has, through Snakemake's own setters, and the record of their jobs."""
+"""Completion of rules with what all of them have, by Snakemake's own setters, and the record of their jobs."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -17,15 +17,15 @@ from splatrig.rules.raw import RawCapture, from_here
 
 @dataclass(frozen=True)
 class Common:
-    """Completes the rules of a workflow by what each of them has, so that none can forget it."""
+    """Completion of a workflow's rules with what all of them have, so that none can forget it."""
 
     workflow: Any
     layout: Layout
     machine: Machine
     rules: Collection[Any]
-    """The rules of this subject; in a cohort the workflow has those of others, too."""
+    """The rules of this subject; in a cohort the workflow also has those of others."""
     prefix: str = ""
-    """What their names begin with in a cohort; files are named without it."""
+    """Prefix of the rules' names in a cohort; files are named without it."""
     environments: list[tuple[int, Path]] = field(default_factory=list)
     """Conda environments, each with the number of rules before those that have it."""
 
@@ -36,19 +36,25 @@ class Common:
 
     @property
     def known_files(self) -> str:
-        """The file in which a run that ended well keeps what it knew of files."""
+        """The file in which a successful run stores the digests of files."""
         return f".snakemake/splatrig/{self.layout.subject}.json"
 
+    @property
+    def bucket(self) -> str | None:
+        """The prefix of Snakemake's storage where the files of the run are, if they are not in its folder."""
+        settings = self.workflow.storage_settings
+        return str(settings.default_storage_prefix) if settings.default_storage_provider else None
+
     def environment(self, name: str) -> None:
-        """Name the conda environment, a file of envs, of the rules below that name none."""
+        """Set the conda environment, a file of envs, of the rules below that set none."""
         self.environments.append((len(list(self.workflow.rules)), self.root / "envs" / f"{name}.yaml"))
 
     def complete_rules(self, capture: RawCapture | None = None) -> None:
         """Complete all rules: message, environment, memory and time, log, benchmark, digest of the library.
 
         The message is the first line of the docstring. The log and the table of time and memory are named after rule
-        and wildcards. The param `lib` is a digest of the library code that the script uses: an edited module reruns
-        what it feeds. Rules with a param `lib` keep their own.
+        and wildcards. The param `lib` is a digest of the library code that the script uses, so that editing a module
+        reruns the rules that depend on it. Rules with a param `lib` keep their own.
         """
         resources = yaml.safe_load((self.root / "workflow" / "resources.yaml").read_text(encoding="utf-8"))
         digests = Digests.load(self.known_files)
@@ -74,7 +80,7 @@ class Common:
                 rule.set_params(lib=library_digest(self.root / "workflow" / "scripts" / script.name))
 
     def _resources(self, rule: Any, asked: dict[str, int]) -> dict[str, Any]:
-        """Return what a script's row asks for, without what the rule itself or the command line sets."""
+        """Return the resources in a script's row, without those that the rule itself or the command line sets."""
         own = rule.ruleinfo.resources[1] if rule.ruleinfo.resources else {}
         set_otherwise = {*own, *self.workflow.resource_settings.overwrite_resources.get(rule.name, {})}
         values: dict[str, Callable[[int], Any]] = {"mem_mb": memory, "runtime": int, "gpu": self.machine.gpu}
@@ -85,23 +91,24 @@ class Common:
         return self.layout.config.capture.source == "photographs"
 
     def _own_name(self, rule: Any) -> str:
-        """Return the name of a rule as it is where this subject runs alone."""
+        """Return the name of a rule when this subject runs alone."""
         return str(rule.name.removeprefix(self.prefix))
 
     def job_logs(self) -> list[str]:
-        """Return the logs of all jobs, in the order of their names."""
+        """Return the logs of all jobs, sorted by name."""
         return sorted({str(path) for job in self.workflow.dag.jobs for path in job.log})
 
     def record_provenance(self) -> None:
-        """Write where every result of this subject comes from, after a run that ended well."""
+        """Write the provenance of every result of this subject, after a successful run."""
         jobs = [
             Job(
                 self._own_name(job.rule),
                 job.wildcards_dict,
                 {name: value for name, value in job.params.items() if name != STATE},
-                tuple(map(from_here, job.input)),
-                tuple(map(from_here, job.output)),
+                tuple(from_here(path, self.bucket) for path in job.input),
+                tuple(from_here(path, self.bucket) for path in job.output),
                 str(job.log[0]) if job.log else None,
+                in_bucket=self.bucket is not None,
             )
             for job in self.workflow.dag.jobs
             if job.output and job.rule in self.rules

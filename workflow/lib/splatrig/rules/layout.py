@@ -1,9 +1,11 @@
-"""Paths of the files that rules read and make, which follow from the configuration before anything runs."""
+"""Paths of the files that rules read and make, as the configuration determines them before a run."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from snakemake.io import local
 
 from splatrig.config import names
 from splatrig.config.models import Config
@@ -33,7 +35,7 @@ SHARED = {
 
 @dataclass(frozen=True)
 class Layout:
-    """Files of one subject: where they are, and which of them a run makes."""
+    """Files of one subject: their paths, and those that a run makes."""
 
     config: Config
     expressions: Sequence[str]
@@ -131,14 +133,14 @@ class Layout:
         }
 
     def photographs_without(self, wildcards: Wildcards) -> list[str]:
-        """Return the photographs and tracked meshes of all expressions but the left-out one."""
+        """Return the photographs and tracked meshes of all expressions except the left-out one."""
         return [self.results(f"dataset/{name}") for name in self.expressions if name != wildcards.fold]
 
-    def named_units(self) -> dict[str, str]:
+    def named_units(self) -> dict[str, Any]:
         """Return the file of known face units that components are named after, as an input, if there is one."""
         units = self.config.components.units
         if units != "auto":
-            return {} if units is None else {"units": units}
+            return {} if units is None else {"units": local(units)}
         arkit = "arkit" in self.config.learned.families
         blendshapes = {"units": self.results("blendshapes/arkit.npz")} if arkit else {}
         return self.only_of_demo(units=self.capture("truth.csv")) or blendshapes
@@ -223,6 +225,10 @@ class Layout:
             jobs.append({"method": method, "level": level, "k": k, "benchmarks": [self.logs(f"benchmarks/{job}.tsv")]})
         return jobs
 
+    def learning_benchmarks(self) -> list[str]:
+        """Return the benchmarks of the jobs that make the methods."""
+        return [path for job in self.learning_jobs() for path in job["benchmarks"]]
+
     def of_control(self, path: str) -> list[str]:
         """Return a file for each family that moves the head, which `path` names `{family}`."""
         return [self.results(path.format(family=family)) for family in self.config.control.families or []]
@@ -232,15 +238,15 @@ class Layout:
         folders = self.of_control("control/tracks/{family}")
         return [f"{folder}/{track}.csv" for folder in folders for track in tracks]
 
-    def driving_file(self, wildcards: Wildcards) -> str:
+    def driving_file(self, wildcards: Wildcards) -> Any:
         """Return the file of weights that drives a head: a CSV, or a JSON where there is none."""
         csv, json = (f"resources/driving/{wildcards.performance}.{suffix}" for suffix in ("csv", "json"))
-        return json if Path(json).is_file() and not Path(csv).is_file() else csv
+        return local(json if Path(json).is_file() and not Path(csv).is_file() else csv)
 
-    def driving_settings(self, wildcards: Wildcards) -> list[str]:
+    def driving_settings(self, wildcards: Wildcards) -> list[Any]:
         """Return the settings of a driving file, which it may have."""
         path = f"resources/driving/{wildcards.performance}.yaml"
-        return [path] if Path(path).is_file() else []
+        return [local(path)] if Path(path).is_file() else []
 
     def tracks_of_poses(self, poses: Iterable[str], family: str) -> list[str]:
         """Return the tracks that exported poses are moments of; other poses need none."""
@@ -253,7 +259,7 @@ class Layout:
         return [f"{folder}/{pose}.{suffix}" for pose in self.config.export.poses for suffix in ("ply", "spz", "glb")]
 
     def targets(self) -> list[str]:
-        """Return what a complete run makes; whatever else there is, is made on the way to these, or on request."""
+        """Return the targets of a complete run; all other files are made on the way to these, or on request."""
         config, finest = self.config, self.finest
         attributes = config.components.attributes
         shown, exported = f"video/{config.video.family}", f"export/{config.export.family}"

@@ -10,7 +10,7 @@ from splatrig.jobs.device_kind import driver_is_here, kind_of
 
 
 def memory(mib: int) -> Callable[[Any, int], int]:
-    """Return memory for the first attempt; a retried job gets as much again, the usual reason being that it ran out."""
+    """Return the memory of the first attempt; each retry gets as much more, since jobs usually run out of it."""
     return lambda _wildcards, attempt: attempt * mib
 
 
@@ -23,11 +23,11 @@ class Machine:
     """Snakemake's global resources by name; `_cores` is None on a cluster."""
 
     def gpu(self, count: int = 1) -> int:
-        """Return how many GPUs a rule that can use `count` asks for."""
+        """Return the number of GPUs that a rule requests that can use `count`."""
         return count if kind_of(self.config.device, driver_is_here) == "cuda" else 0
 
     def threads_of_large(self, count: int) -> int:
-        """Return threads of a job that is worth `count` of them at full size; the demo's jobs run side by side."""
+        """Return the threads of a job that can use `count` of them at full size; the demo's jobs run concurrently."""
         return 1 if self.config.capture.source == "demo" else count
 
     def fit_threads(self, cpu: int) -> int:
@@ -39,7 +39,7 @@ class Machine:
         return max(2, min(16, self.limits["_cores"] // max(1, self.limits["gpu"])))
 
     def check_gpus(self) -> None:
-        """Raise InputError if learned rigs want more GPUs than jobs may use: they would get fewer without a word."""
+        """Raise InputError if learned rigs need more GPUs than jobs may use, which would otherwise go unnoticed."""
         limit, wanted = self.limits.get("gpu"), self.gpu(self.config.learned.devices)
         if limit is not None and limit < wanted:
             raise InputError(

@@ -20,19 +20,19 @@ def configured(config: Config, *keys: str, **renamed: str) -> dict[str, Any]:
 
 
 def sldc_options(config: Config, sparsity: float) -> dict[str, Any]:
-    """Return which sparse localized components are asked for, by the names of the library's options."""
+    """Return the options of sparse localized components by the names of the library."""
     options = ("distance", "weights", "centers", "symmetric")
     asked = configured(config, *(f"components.sldc.{option}" for option in options))
     return {"k": config.components.k, "lambda_": sparsity, **asked}
 
 
 def support_map(config: Config, support: str) -> dict[str, Any]:
-    """Return the parameters of one support map alone: with another one changed, nothing changes."""
+    """Return the parameters of one support map, so that changes of another one rerun nothing."""
     return config.components.sldc.supports.used[support].model_dump()
 
 
 def attributes_side_by_side(config: Config, wildcards: Any) -> list[str]:
-    """Return the attributes side by side in a component file: all of the matrix of all attributes, or one."""
+    """Return the attributes that a component file joins: all of them for the matrix of all attributes, or one."""
     return list(config.components.attributes) if wildcards.attribute == "all" else [wildcards.attribute]
 
 
@@ -47,9 +47,9 @@ def dataset_of_cameras(_wildcards: Any, input: Any) -> str:  # noqa: A002, Snake
 
 
 def only_for(wildcard: str, prefix: str, value: Any) -> Callable[[Any], Any]:
-    """Return a param that is `value` for jobs whose wildcard begins so, and None for others, which it does not change.
+    """Return a param that is `value` for jobs whose wildcard begins with `prefix`, and None for all others.
 
-    A value that is a function gets the wildcards.
+    If `value` is a function it gets the wildcards.
     """
 
     def of(wildcards: Any) -> Any:

@@ -8,14 +8,14 @@ FACE_NETWORKS = {
     "detector": f"{FOLDER}/face_detection_short_range.tflite",
     "mesh": f"{FOLDER}/face_landmark.tflite",
 }
-"""What finds faces and their points in photographs."""
+"""Networks that find faces and their points in photographs."""
 IRIS_NETWORK = f"{FOLDER}/iris_landmark.tflite"
-"""What finds lids and irises around an eye."""
+"""Network that finds lids and irises around an eye."""
 NETWORKS_LICENSE = f"{FOLDER}/mediapipe_LICENSE.txt"
 """License of these networks."""
 SEGMENTATION_NETWORK = f"{FOLDER}/selfie_segmentation.tflite"
-"""What separates people from the background."""
+"""Network that separates people from the background."""
 RENDERER = f"{FOLDER}/web_renderer.zip"
-"""three.js and Spark, which render the web head."""
+"""Archive of three.js and Spark, which render the web head."""
 LITERT = f"{FOLDER}/litert.zip"
-"""LiteRT.js, which runs networks in the web head."""
+"""Archive of LiteRT.js, which runs networks in the web head."""

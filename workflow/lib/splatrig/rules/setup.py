@@ -1,4 +1,4 @@
-"""The door of the workflow: the configuration that the user wrote, checked before anything is written."""
+"""Setup of the workflow: the user's configuration is checked before anything is written."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,7 @@
 """The neutral head of a person: its pose in the first frame of the neutral's segment, and its shape."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -33,6 +33,8 @@ STEP = 4
 STEREO_SCALE = 0.6
 STEREO_FRAMES = 2
 """Number of frames of the neutral's segment that stereo uses."""
+LID_FRAMES = 5
+"""Number of frames, spread over the neutral's segment, from which the lids at rest are taken."""
 OUTLIER_MM, OUTLIER_RATIO, OUTLIER_ROUNDS = 15.0, 4.0, 5
 """Distance of a landmark from the template's, and ratio to the median distance, beyond which it is an outlier."""
 FEWEST_TO_JUDGE = 3
@@ -57,7 +59,7 @@ class NeutralHead:
     frame: str
     """Name of the reference frame, the first of the neutral's segment."""
     lids: NDArray[np.float64]  # [M, 3]
-    """Points of the neutral's lids according to the network, in head space; NaN where it does not see them."""
+    """Points of the lids at rest according to the network, in head space; NaN where it does not see them."""
     wrong: tuple[str, ...]
     """Cameras that disagree with the others about the position of the head."""
     mesh: TrackedMesh
@@ -138,10 +140,12 @@ def find_neutral(
     gray = [shots.gray(frame) for frame in names]
     rest = FaceState(pose, np.zeros(len(head.names)))
 
-    def states(head: TemplateHead, used: NDArray[np.bool_]) -> list[FaceState]:
+    def states(
+        head: TemplateHead, used: NDArray[np.bool_], others: Iterable[list[NDArray[np.float32] | None]]
+    ) -> list[FaceState]:
         reference = reference_of(_only(gray[0], used), to_world(head.vertices, pose), head.faces, cameras, SCALES, STEP)
         result = [rest]
-        for images in gray[1:]:
+        for images in others:
             bands = bands_of(_only(images, used), SCALES)
             there = reference.of_cameras(np.array([band is not None for band in bands[SCALES[0]]]))
             result.append(aligned(rest, head, there, bands, cameras, scales=SCALES)[0])
@@ -155,7 +159,7 @@ def find_neutral(
         )
     rough = head
     for attempt in range(2):
-        posed = states(rough, used)
+        posed = states(rough, used, gray[1:])
         fine = [
             [None if image is None else band_passed(image, STEREO_SCALE) for image in _only(images, used)]
             for images in gray
@@ -167,8 +171,28 @@ def find_neutral(
         used &= ~wrong
     bad = tuple(name for name, other in zip(cameras.names, used, strict=True) if not other)
     surface = (refine(model).operator @ model.neutral)[: len(model.neutral)]
-    lids = to_head(locate_lids(faces, names[0], shots.cameras, template.landmarks), pose)
-    return NeutralHead(head, pose, names[0], lids, bad, build_tracked_mesh(model, surface, mesh_vertices))
+    rows = np.unique(np.linspace(0, len(faces.frames) - 1, LID_FRAMES).round().astype(int))
+    names = [faces.frames[row] for row in rows]
+    poses = [state.pose for state in states(head, used, (shots.gray(name) for name in names[1:]))]
+    lids = lids_at_rest(faces, names, poses, shots.cameras, template.landmarks)
+    return NeutralHead(head, pose, faces.frames[0], lids, bad, build_tracked_mesh(model, surface, mesh_vertices))
+
+
+def lids_at_rest(
+    faces: SegmentFaces,
+    frames: Sequence[str],
+    poses: Sequence[NDArray[np.float64]],  # [3, 4] of each frame
+    cameras: Cameras,
+    canonical: NDArray[np.float64],  # [L, 3]
+) -> NDArray[np.float64]:  # [M, 3]
+    """Return the points of the lids in head space according to the network, as medians over frames.
+
+    An error of half a millimeter in a single neutral frame would open or close the eyes of all other frames.
+    """
+    found = [
+        to_head(locate_lids(faces, frame, cameras, canonical), pose) for frame, pose in zip(frames, poses, strict=True)
+    ]
+    return np.ma.median(np.ma.masked_invalid(found), axis=0).filled(np.nan)
 
 
 def disagreeing(

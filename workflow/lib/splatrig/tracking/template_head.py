@@ -15,6 +15,10 @@ from splatrig.landmarks.canonical import read_canonical
 from splatrig.landmarks.points import LIDS, POINTS
 from splatrig.mesh.nearest import Surface
 
+NOT_SEARCHED = tuple(f"eyeLook{way}{side}" for way in ("Down", "In", "Out") for side in ("Left", "Right"))
+"""Names of the blendshapes by which lids follow the gaze, which are not fitted: photographs do not tell them from
+blinks and widened eyes. The gaze itself is found from the irises."""
+
 
 @dataclass(frozen=True)
 class TemplateHead:
@@ -25,7 +29,7 @@ class TemplateHead:
     faces: NDArray[np.int64]  # [T, 3]
     """Triangles of the skin, which cameras see; open at eyes, mouth and neck."""
     names: tuple[str, ...]
-    """Names of the K blendshapes of ARKit that move the skin."""
+    """Names of the K blendshapes of ARKit that move the skin, without those of `NOT_SEARCHED`."""
     shapes: NDArray[np.float64]  # [K, n, 3]
     """Displacements at weight 1."""
     landmarks: NDArray[np.float64]  # [L, 3]
@@ -70,7 +74,8 @@ def read_template_head(head: str | Path, landmarks: str | Path) -> tuple[Templat
     """
     model = load_head(head)
     quads = model.quads[model.outer]
-    names = tuple(name for name in NAMES if name in model.units and model.units[name][np.unique(quads)].any())
+    searched = [name for name in NAMES if name in model.units and name not in NOT_SEARCHED]
+    names = tuple(name for name in searched if model.units[name][np.unique(quads)].any())
     return (
         TemplateHead(
             vertices=model.neutral,
