@@ -47,7 +47,7 @@ onsuccess:
 
 
 onerror:
-    sys.stderr.write(f"\n{last_words(log)}\n")
+    sys.stderr.write(f"\n{last_words(log, place=COMMON.brought_log)}\n")
 
 
 if "subjects" in config:

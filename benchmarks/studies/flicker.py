@@ -3,7 +3,8 @@
 FOLDER is `results/{subject}` of a run; rigs are component files, by default its learned rigs. The component that moves
 the chin most goes to its end and back along a cosine in 48 frames, seen from the held-out camera that faces the head
 most. Printed is the mean change from frame to frame, in 255ths, of the pixels that show the face and, in no frame and
-none of the rigs, a Gaussian of the mesh that moves as much as `--still-mm`: all rigs are compared on the same pixels.
+none of the rigs, a Gaussian that moves as much as `--still-mm`: all rigs are compared on the same pixels.
+With `--sweep gaze` both eyes look to the left and to the right in place of that component.
 """
 
 import argparse
@@ -26,6 +27,8 @@ from splatrig.mesh.template import Level, read_template
 from support.ball_head import ball, front_cameras
 from support.harness import Figures, machine, parsed, parser_of
 
+LOOKS = ("eyeLookOutLeft", "eyeLookInLeft", "eyeLookOutRight", "eyeLookInRight")
+"""Components that turn the eyes: out and in of the left eye, then of the right one."""
 SHOWN = 0.01
 """What has less blending weight in a pixel does not show there."""
 
@@ -50,22 +53,32 @@ def sweep(rig: Rig, vertex: int, frames: int) -> tuple[int, NDArray[np.float64]]
     return chosen, weights
 
 
-def of_mesh(posed: Gaussians, count: int, colors: NDArray[np.float64]) -> Gaussians:
-    """Return the first `count` Gaussians in plain `colors` [count, 3]."""
-    first = Gaussians(**{name: array[:count] for name, array in posed.items()})
+def look_around(rig: Rig, frames: int) -> NDArray[np.float64]:  # [frames, K]
+    """Return weights with which both eyes look to the subject's left and right, once around; zero without eyes."""
+    weights = np.zeros((frames, rig.count))
+    side = np.sin(2 * np.pi * np.arange(frames) / frames)
+    for name, amount in zip(LOOKS, (side, -side, -side, side), strict=True):
+        if name in (rig.components.names or ()):
+            weights[:, list(rig.components.names).index(name)] = amount.clip(0.0)
+    return weights
+
+
+def painted(posed: Gaussians, colors: NDArray[np.float64]) -> Gaussians:
+    """Return Gaussians in plain `colors` [N, 3]."""
     plain = ((colors - 0.5) / SH_C0)[:, None].astype(np.float32)
-    return replace(first, sh0=plain, shN=np.zeros_like(first.shN))
+    return replace(posed, sh0=plain, shN=np.zeros_like(posed.shN))
 
 
 def still_pixels(posed: list[Gaussians], level: Level, camera: Cameras, still_mm: float) -> NDArray[np.bool_]:  # [H, W]
-    """Return the pixels that show, in all frames, the face and nothing of the mesh that moves by `still_mm`."""
-    count = len(level.vertices)
-    places = np.stack([gaussians.means[:count] for gaussians in posed])
+    """Return the pixels that show, in all frames, the face of the mesh and no Gaussian that moves by `still_mm`."""
+    places = np.stack([gaussians.means for gaussians in posed])
     moving = np.linalg.norm(places - places[:1], axis=2).max(axis=0) >= still_mm
-    colors = np.stack([moving, level.mask, level.mask], axis=1).astype(np.float64)
+    face = np.zeros(len(moving))
+    face[: len(level.vertices)] = level.mask
+    colors = np.stack([moving, face, face], axis=1).astype(np.float64)
     still = np.ones((camera.height, camera.width), bool)
     for gaussians in posed:
-        image = render(of_mesh(gaussians, count, colors), camera)[0][0]
+        image = render(painted(gaussians, colors), camera)[0][0]
         still &= (image[..., 0] < SHOWN) & (image[..., 1] > 1 - SHOWN)
     return still
 
@@ -74,9 +87,13 @@ def measure(rigs: dict[str, Rig], level: Level, camera: Cameras, figures: Figure
     """Sweep every rig and print how much the pixels change that are still in all."""
     options, films, still = figures.options, {}, np.ones((camera.height, camera.width), bool)
     for name, rig in rigs.items():
-        chosen, weights = sweep(rig, chin_of(level), options.frames)
+        if options.sweep == "gaze":
+            weights = look_around(rig, options.frames)
+            figures.say(f"{name}: {len(rig)} Gaussians, eyes turn: {'yes' if weights.any() else 'no'}")
+        else:
+            chosen, weights = sweep(rig, chin_of(level), options.frames)
+            figures.say(f"{name}: {len(rig)} Gaussians, component {chosen + 1} of {rig.count}")
         posed = [rig.pose(row) for row in weights]
-        figures.say(f"{name}: {len(rig)} Gaussians, component {chosen + 1} of {rig.count}")
         still &= still_pixels(posed, level, camera, options.still_mm)
         films[name] = np.stack([render(gaussians, camera)[0][0] for gaussians in posed])
     figures.add("still pixels", still.mean(), "fraction")
@@ -108,6 +125,7 @@ def main() -> None:
     parser.add_argument("results", type=Path, nargs="?", help="results/{subject} of a run")
     parser.add_argument("--rigs", type=Path, nargs="*", help="component files; default: its learned rigs")
     parser.add_argument("--frames", type=int, default=48, help="of the way there and back")
+    parser.add_argument("--sweep", choices=["jaw", "gaze"], default="jaw")
     parser.add_argument("--still-mm", type=float, default=0.05, help="what moves less is still")
     options = parsed(parser, frames=4)
     if options.results is None and not options.smallest:

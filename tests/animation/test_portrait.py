@@ -27,6 +27,13 @@ def test_heads_of_other_widths_are_side_by_side_in_their_order():
     assert sheet[GAP, left].tolist() == [0] * 3 and sheet[GAP, left + 5].tolist() == [90] * 3
 
 
+def test_heads_of_other_heights_get_the_highest():
+    small = np.full((10, 15, 3), 70, np.uint8)
+    sheet = sheet_of_heads({"anna": flat(50), "ben": small})
+    left = GAP + 30 + GAP
+    assert (sheet[GAP : GAP + 20, left : left + 30] == 70).all()
+
+
 def test_the_last_row_is_filled_with_white():
     sheet = sheet_of_heads({f"s{index}": flat(60) for index in range(MOST_COLUMNS + 1)})
     assert sheet.shape[1] == MOST_COLUMNS * (30 + GAP) + GAP

@@ -25,3 +25,12 @@ def test_jobs_of_a_method_add_up_and_half_measured_ones_are_left_out(tmp_path):
     assert tuple(table.columns) == RUNTIME_COLUMNS
     assert table["method"].tolist() == ["fits"]
     assert table["seconds"].tolist() == [7.0]
+
+
+def test_copies_are_read_in_the_place_of_tables_that_are_elsewhere(tmp_path):
+    jobs = [
+        {"method": "fits", "level": "subd2", "k": 0, "benchmarks": ["logs/a.tsv", "logs/b.tsv"]},
+        {"method": "pca_all", "level": "subd2", "k": 20, "benchmarks": ["logs/c.tsv"]},
+    ]
+    copies = [benchmark(tmp_path / f"{seconds}.tsv", seconds) for seconds in (2.0, 5.0, 1.0)]
+    assert job_seconds(jobs, copies)["seconds"].tolist() == [7.0, 1.0]

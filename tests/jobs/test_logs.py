@@ -113,6 +113,14 @@ def test_the_last_words_of_failed_jobs_come_with_their_paths(tmp_path):
     assert f"Logfile {missing} ends:\n    (cannot be read: No such file or directory)" in said
 
 
+def test_a_log_that_is_elsewhere_is_read_where_its_copy_is(tmp_path):
+    copy, workflow = tmp_path / "copy.log", tmp_path / "snakemake.log"
+    copy.write_text("error: too bad\n")
+    workflow.write_text(WORKFLOW_LOG.format(first="s3://bucket/first.log (send to storage)", missing="gone.log"))
+    said = last_words([workflow], place=lambda name: copy if "bucket" in name else name)
+    assert "Logfile s3://bucket/first.log (send to storage) ends:\n    error: too bad" in said
+
+
 def test_a_run_without_failed_jobs_has_no_last_words(tmp_path):
     workflow = tmp_path / "snakemake.log"
     workflow.write_text("Building DAG of jobs...\n")

@@ -43,6 +43,13 @@ def test_every_file_is_named_with_its_digest_and_the_job_that_made_it(desk):
     assert found["files"]["folder"]["files"] == 1
 
 
+def test_a_job_whose_outputs_are_in_a_bucket_is_described_without_their_digests():
+    gone = replace(TABLE, inputs=("elsewhere",), outputs=("elsewhere.csv",), in_bucket=True)
+    _, found = written(gone)
+    assert list(found["jobs"]) == ["elsewhere.csv"]
+    assert found["files"] == {}
+
+
 def test_an_unchanged_run_leaves_the_file_alone(desk):
     written(TABLE, FOLDER)
     before = (desk / "provenance.json").stat().st_mtime_ns

@@ -43,7 +43,7 @@ class Bucket:
         prefix = f"s3://{self.name}/run"
         return ["--default-storage-provider", "s3", "--default-storage-prefix", prefix, "--shared-fs-usage", "none"]
 
-    def keys(self) -> list[str]:
+    def names(self) -> list[str]:
         """Return the names of all files of the run."""
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name)
         keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
@@ -61,7 +61,7 @@ class Bucket:
 
     def get(self, below: str, folder: Path) -> None:
         """Bring what is below a folder of the run into a folder of this machine."""
-        for key in self.keys():
+        for key in self.names():
             if key.startswith(f"{below}/"):
                 path = folder / key.removeprefix(f"{below}/")
                 path.parent.mkdir(parents=True, exist_ok=True)

@@ -176,9 +176,14 @@ def test_what_shows_no_head_gets_no_mesh(tracker, cameras, tmp_path, caplog):
     assert not (tmp_path / "out").exists()
 
 
-def test_the_reference_frame_is_the_neutral_at_rest(tracker, cameras):
-    own = tracker.reference_shot(_faces(cameras, [landmarks_seen(state(REST), cameras)], ("0001",)))
+def test_the_reference_frame_is_the_neutral_at_rest_whatever_its_landmarks_say(tracker, cameras, shot, tmp_path):
+    frames = {"0001": photographs(template().vertices, REST, cameras), "0002": shot[0]}
+    shots = write_shots(tmp_path, "Neutral", frames, cameras)
+    seen = [landmarks_seen(state(REST, eyeBlinkLeft=0.5), cameras), landmarks_seen(STATES[0], cameras)]
+    own, other = tracker.track(shots, _faces(cameras, seen, ("0001", "0002")))
     assert not own.state.weights.any() and own.vertices is neutral_head().head.vertices and own.turned_deg == 0.0
+    assert own.agreement == 1.0 and own.cameras == cameras.names and np.isfinite(own.landmark_px)
+    assert other.state.weights.any() and pose_error(other.state.pose, POSES[0]).degrees < 0.2
 
 
 def test_faces_come_back_from_their_file(tmp_path, cameras):

@@ -50,9 +50,9 @@ def project(copy_project, tmp_path):
 
 
 def _differences(reference, other):
-    spec = importlib.util.spec_from_file_location("faults", ROOT / "benchmarks" / "faults.py")
+    spec = importlib.util.spec_from_file_location("faults", ROOT / "benchmarks" / "workflow" / "faults.py")
     faults = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(ROOT / "benchmarks"))
+    sys.path.insert(0, str(ROOT / "benchmarks" / "workflow"))
     try:
         spec.loader.exec_module(faults)
     finally:
@@ -67,7 +67,8 @@ def test_a_run_in_a_bucket_equals_a_local_run(finished, copy_project, bucket, tm
     words = ["--configfile", "tiny.yaml", "--cores", "2", *bucket.options]
     done = call_snakemake(words, project.directory, project.environment | bucket.environment)
     assert done.returncode == 0, done.stderr[-5000:]
-    assert [path.name for path in project.results.iterdir()] == ["provenance.json"], "all else is in the bucket"
+    here = [path.name for path in project.results.rglob("*") if path.is_file()]
+    assert here == ["provenance.json"], "all else is in the bucket"
     bucket.get("results/tiny", tmp_path / "stored")
     assert _differences(finished.results, tmp_path / "stored") == []
     described = json.loads((project.results / "provenance.json").read_text())["jobs"]
@@ -80,6 +81,28 @@ def test_a_run_in_a_bucket_equals_a_local_run(finished, copy_project, bucket, tm
 
 def _runtimes(*folders):
     return [folder / "evaluation" / "runtimes.csv" for folder in folders]
+
+
+def test_a_capture_of_yours_is_read_where_it_is_and_a_failed_job_ends_with_words_from_the_bucket(
+    finished, copy_project, bucket, tmp_path
+):
+    project = copy_project(tmp_path / "project")
+    capture = shutil.copytree(finished.directory / "resources" / "captures" / "tiny", tmp_path / "mine")
+    segments = sorted(path.name for path in (capture / "images").iterdir())
+    mine = {"source": "local", "root": str(capture), "expressions": segments, "frames_per_expression": 2}
+    named = {"preset": "local", "subject": "mine", "neutral": segments[0], "device": "cpu", "components": {"k": 3}}
+    (project.directory / "mine.yaml").write_text(yaml.safe_dump(named | {"capture": mine}))
+    words = ["results/mine/dataset/cameras.json", "--configfile", "mine.yaml", "--cores", "1", *bucket.options]
+    done = call_snakemake(words, project.directory, project.environment | bucket.environment)
+    assert done.returncode == 0, done.stderr[-5000:]
+    assert "results/mine/dataset/cameras.json" in bucket.names()
+    assert not any(key.startswith("results/mine/capture") or "images" in key for key in bucket.names())
+    for photograph in (capture / "images").rglob("*.png"):
+        photograph.write_bytes(b"nothing")
+    done = call_snakemake(words, project.directory, project.environment | bucket.environment)
+    assert done.returncode != 0
+    last = done.stderr.partition("Logfile s3://")[2]
+    assert "error:" in last and ".png" in last, done.stderr[-3000:]
 
 
 def _on_kubernetes(project, bucket, cluster, *words):
@@ -155,7 +178,7 @@ def test_google_batch_runs_a_job_on_a_spot_instance_in_the_image(finished, proje
     [container] = [step["container"] for step in task["runnables"] if "container" in step]
     assert container["imageUri"] == profile["container-image"]
     assert policy["provisioningModel"] == 3, "PREEMPTIBLE, which is SPOT by its older name"
-    assert task["maxRetryCount"] == profile["preemptible-retries"] and task["maxRunDuration"] == "86400s"
+    assert task["maxRetryCount"] == profile["googlebatch-retry-count"] and task["maxRunDuration"] == "86400s"
     assert policy["machineType"] == "e2-standard-4" and policy["accelerators"] == []
     assert policy["bootDisk"]["image"].endswith(profile["googlebatch-image-family"])
     assert int(task["computeResource"]["memoryMib"]) < 16 * 1024

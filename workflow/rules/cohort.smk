@@ -33,7 +33,7 @@ SUBJECTS = list(TYPED)
 CFG = TYPED[SUBJECTS[0]].model_copy(update={"subject": COHORT, "subjects": config["subjects"]})
 """The configuration of the first subject, which holds for what is made of all of them."""
 LAYOUT = Layout(CFG, ())
-COMMON = Common(workflow, LAYOUT, Machine(CFG, workflow.global_resources), workflow.modifier.rules)
+COMMON = Common(workflow, LAYOUT, Machine(CFG, {}), workflow.modifier.rules)
 results, environment, configured = LAYOUT.results, COMMON.environment, partial(params.configured, CFG)
 
 PORTRAITS = {results(f"heads/{name}.jpg"): name for name in SUBJECTS}

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from splatrig.animation.family import frontal_order
-from splatrig.animation.pictures import Picture, contact_sheet
+from splatrig.animation.pictures import Picture, contact_sheet, enlarge
 from splatrig.animation.render import lens_blur, picture_cameras, render, to_bytes, widened
 from splatrig.dataset.cameras import Cameras
 from splatrig.gaussians.gaussians import Gaussians
@@ -23,9 +23,11 @@ def portrait(gaussians: Gaussians, cameras: Cameras, height: int, device: str = 
 
 
 def sheet_of_heads(portraits: Mapping[str, Picture]) -> Picture:
-    """Return the portraits side by side, each with its name below; they may differ in width."""
-    width = max(picture.shape[1] for picture in portraits.values())
-    padded = [_centered(picture, width) for picture in portraits.values()]
+    """Return the portraits side by side, each with its name below; all get the height of the highest."""
+    height = max(len(picture) for picture in portraits.values())
+    scaled = [enlarge(picture, height) if len(picture) < height else picture for picture in portraits.values()]
+    width = max(picture.shape[1] for picture in scaled)
+    padded = [_centered(picture, width) for picture in scaled]
     columns = min(MOST_COLUMNS, len(padded))
     names, blank = list(portraits), np.full_like(padded[0], 255)
     missing = -len(padded) % columns

@@ -7,7 +7,7 @@ import re
 import resource
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -103,13 +103,16 @@ def _farewell(log: logging.Logger, start: float, outputs: Sequence[str]) -> None
     log.info("ended after %.1f s, %.1f s of processor time, at most %.0f MiB of memory", seconds, processor, memory)
 
 
-def last_words(workflow_logs: Sequence[str | Path], lines: int = 12) -> str:
-    """Return the last lines of the logs of all failed jobs, each with its path, given Snakemake's own logs."""
+def last_words(workflow_logs: Sequence[str | Path], lines: int = 12, place: Callable[[str], str | Path] = Path) -> str:
+    """Return the last lines of the logs of all failed jobs, each with its name, given Snakemake's own logs.
+
+    `place` returns the path of a log, given the name that it has there.
+    """
     named = [path for log in workflow_logs for path in _FAILED_LOG.findall(Path(log).read_text(encoding="utf-8"))]
     blocks = []
     for path in dict.fromkeys(name for group in named for name in group.split(", ")):
         try:
-            said = Path(path).read_text(encoding="utf-8", errors="replace").replace("\r", "\n").splitlines()
+            said = Path(place(path)).read_text(encoding="utf-8", errors="replace").replace("\r", "\n").splitlines()
         except OSError as error:
             said = [f"(cannot be read: {error.strerror})"]
         kept = [line for line in said if line.strip()][-lines:]

@@ -98,6 +98,17 @@ class Common:
         """Return the logs of all jobs, sorted by name."""
         return sorted({str(path) for job in self.workflow.dag.jobs for path in job.log})
 
+    def brought_log(self, name: str) -> str:
+        """Return the path of a job's log, given Snakemake's name for it; a log in the bucket is brought here."""
+        if not self.bucket:
+            return name
+        for path in (path for job in self.workflow.dag.jobs for path in job.log):
+            stored = path.storage_object
+            if name.startswith(f"{stored.query} ") and self.workflow.async_run(stored.managed_exists()):
+                self.workflow.async_run(stored.managed_retrieve())
+                return str(path)
+        return name
+
     def record_provenance(self) -> None:
         """Write the provenance of every result of this subject, after a successful run."""
         jobs = [

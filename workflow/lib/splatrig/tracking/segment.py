@@ -68,6 +68,7 @@ class SegmentTracker:
         `canonical` [L, 3] are the template's landmarks.
         """
         self._neutral, self._canonical, self._dataset_cameras = neutral, canonical, reference.cameras
+        self._reference_segment = reference.segment
         self._cameras = tracking_cameras(reference.cameras, neutral.pose[:, 3])
         self.size = self._cameras.width, self._cameras.height
         images = replace(reference, size=self.size).gray(neutral.frame)
@@ -80,11 +81,18 @@ class SegmentTracker:
         self._solver = DisplacementSolver(head, self._cameras)
 
     def track(self, shots: Shots, faces: SegmentFaces) -> Iterator[TrackedShot]:
-        """Yield the frames of a segment in time order, including those that cannot be right."""
+        """Yield the frames of a segment in time order, including those that cannot be right.
+
+        The reference frame is at rest by definition: it is not searched.
+        """
         shots = replace(shots, size=self.size)
         rest = FaceState(self._neutral.pose, np.zeros(len(self._neutral.head.names)))
         before = rest
         for frame in track(shots.frames, shots.segment, unit="frame", total=len(shots.frames)):
+            if (shots.segment, frame) == (self._reference_segment, self._neutral.frame):
+                before = rest
+                yield self._reference_shot(faces)
+                continue
             points = locate(self._dataset_cameras, faces.of(frame, self._dataset_cameras), self._canonical).positions
             lids = locate_lids(faces, frame, self._dataset_cameras, self._canonical)
             points = self._with_lids(points, lids, before.pose)
@@ -105,7 +113,7 @@ class SegmentTracker:
         result[LID_ROWS] = np.where(np.isfinite(moved), moved, points[LID_ROWS])
         return result
 
-    def reference_shot(self, faces: SegmentFaces) -> TrackedShot:
+    def _reference_shot(self, faces: SegmentFaces) -> TrackedShot:
         """Return the reference frame itself: the neutral, at rest."""
         neutral = self._neutral
         state = FaceState(neutral.pose, np.zeros(len(neutral.head.names)))
