@@ -1,4 +1,4 @@
-"""One rig of the pipeline, learned by several processes."""
+"""One rig of the pipeline, and the free Gaussians of one, learned by several processes."""
 
 import shutil
 
@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from splatrig.components.component_file import read_components
+from splatrig.gaussians.free import read_free
 
 pytestmark = pytest.mark.workflow
 
@@ -38,6 +39,21 @@ def test_two_processes_give_the_rig_that_one_gives(finished, tmp_path):
     log = (project.directory / "logs/tiny/learn_rig/global.log").read_text()
     assert log.count(f"components, {found[2].columns.count} Gaussians") == 1
     assert log.count("step 8: loss") == 1
+
+
+def test_two_processes_find_the_free_gaussians_that_one_finds(finished, tmp_path):
+    project = type(finished)(tmp_path / "copy")
+    shutil.copytree(finished.directory, project.directory)
+    found = {}
+    for devices in (1, 2):
+        configured(project.config, devices=devices, photographs_per_step=2, free=0.5)
+        done = project.snakemake("results/tiny/components/free.h5")
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:]
+        found[devices] = read_free(project.directory / "results/tiny/components/free.h5")
+    assert len(found[1]) > 10
+    assert len(found[2]) == len(found[1])
+    assert (found[2].parents == found[1].parents).mean() > 0.9
+    assert np.isclose(found[2].means, found[1].means, atol=0.1).mean() > 0.9
 
 
 def test_fewer_gpus_than_it_asks_for_end_the_run_before_it_begins(finished, tmp_path):

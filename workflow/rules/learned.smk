@@ -67,12 +67,14 @@ rule find_free_gaussians:
         start=results("components/base/mesh_pca.h5"),
     output:
         free=results("components/free.h5"),
-    threads: fit_threads(1)
+    threads: CFG.learned.devices * fit_threads(1)
     resources:
-        mem_mb=memory(int(8000 + DECODED)),
+        mem_mb=memory(CFG.learned.devices * int(8000 + DECODED)),
+        gpu=gpu(CFG.learned.devices),
+        nodes=1,
     params:
         **LEARNING,
-        **configured("learned.free"),
+        **configured("learned.free", "learned.devices"),
         steps=plan.finding_steps(CFG.learned.steps),
         family="global",
     script:

@@ -45,6 +45,12 @@ class World:
         parts = joined.split([tensor.numel() for tensor in tensors])
         torch._foreach_copy_(tensors, [part.view_as(tensor) for part, tensor in zip(parts, tensors, strict=True)])
 
+    def share(self, tensors: Sequence[Tensor]) -> None:
+        """Replace tensors by those of the first process, in place."""
+        if self.size > 1:
+            for tensor in tensors:
+                torch.distributed.broadcast(tensor, 0)
+
     def agrees(self, value: float, device: torch.device) -> bool:
         """Return whether `value` is the same in all processes; all of them get the same answer."""
         both = torch.tensor([value, value * value], dtype=torch.float64, device=device)

@@ -149,11 +149,14 @@ class Relocation:
         cameras: list[int],
         seed: int,
         options: FindOptions,
+        world: World | None = None,
     ) -> None:
         """Prepare to relocate the rows of `rig` after those of the structured `start`, which are `free` initially.
 
-        `photographs` are whole images of the training frames; `cameras` are the training cameras.
+        `photographs` are whole images of the training frames; `cameras` are the training cameras. Of several processes
+        in a `world`, the first relocates and the others take over its rows: near a threshold, rounding decides.
         """
+        self.world = world or World()
         self.rig, self.optimizer, self.photographs, self.plan, self.options = rig, optimizer, photographs, plan, options
         self.structured = len(start.base)
         assert start.basis is not None  # learned rigs always start from components
@@ -166,8 +169,13 @@ class Relocation:
         self.born = torch.where(self.of_eyes, 0, UNPUT)
         """Step after which each row was last placed."""
 
-    def color_eyes(self) -> None:
+    def begin(self) -> None:
         """Set the colors of the eyes' rows from photographs of the neutral, before the first step."""
+        if self.world.rank == 0:
+            self._color_eyes()
+        self.world.share([self.rig.base["sh0"].detach()])
+
+    def _color_eyes(self) -> None:
         own = self.of_eyes.nonzero()[:, 0]
         if not len(own):
             return
@@ -183,7 +191,18 @@ class Relocation:
         """Relocate dead rows if a round is due after `done` steps."""
         every = max(1, int(self.options.until * self.plan.steps) // self.options.rounds)
         if done % every == 0 and done <= every * self.options.rounds:
-            self.relocate(done, every)
+            if self.world.rank == 0:
+                self.relocate(done, every)
+            self.world.share(self._moved)
+
+    @property
+    def _moved(self) -> list[Tensor]:
+        """Every tensor that a relocation may change."""
+        basis, moments = self.rig.basis, self.optimizer.adam.moments.values()
+        assert basis is not None  # as in the rig's start
+        remembered = [tensor for own in moments for tensor in (own.mean, own.square)]
+        rig = [tensor.detach() for tensor in (*self.rig.base.values(), basis.values)]
+        return [*rig, *remembered, self.parents, self.motions, self.born]
 
     @torch.no_grad()
     def relocate(self, done: int, every: int) -> None:
@@ -403,25 +422,26 @@ def find_free(
 
     Some of them are on eyeballs from the first step, if these are known (`looking`). A fraction of the others is placed
     behind the `rims` of mouth and eyes or, without rims, behind openings of the meshes. The default of `find` depends
-    on whether the device is a GPU.
+    on whether the device is a GPU. Several processes may find them together; all return the same.
     """
-    find = find or (FIND_ON_CPU if device.type == "cpu" else FIND)
+    find, world = find or (FIND_ON_CPU if device.type == "cpu" else FIND), World.current()
     names = subject.names("train")
     meshes = read_meshes(subject.dataset.folder, names, subject.template)
     first = unborn(start, count)
     if looking is not None:
         first = seed_eyes(first, start.base.means, looking)
     with (
-        subject.photographs(names, device) as cropped,
-        subject.photographs(names, device, cropped=False) as whole,
+        subject.photographs(names, device, sharing=world.size) as cropped,
+        subject.photographs(names, device, cropped=False, sharing=world.size) as whole,
     ):
         rig = TrainableRig(turning_eyes(with_free(start, first), first, looking), plan.rates, device)
         fit = LearnedFit(
             rig,
             cropped,
-            training_schedule(options, subject, names, seed, World()),
+            training_schedule(options, subject, names, seed, world),
             replace(surroundings(subject, len(rig), validation_pairs(subject, names, seed)), free=count),
             replace(plan, opacity_weight=find.penalty),
+            world,
         )
         relocation = Relocation(
             rig,
@@ -434,8 +454,9 @@ def find_free(
             [int(camera) for camera in np.flatnonzero(~subject.cameras.held_out)],
             seed,
             find,
+            world,
         )
-        relocation.color_eyes()
+        relocation.begin()
         fit.run(slot, relocation)
         found = relocation.found()
     live = [f"{int((found.motions == motion).sum())} {motion.name.lower().replace('_', ' ')}" for motion in Motion]

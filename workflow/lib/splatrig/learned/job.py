@@ -1,9 +1,9 @@
 """Entry points of the rules `learn_rig` and `find_free_gaussians`: from files to a component file or free Gaussians.
 
-A rig is learned by one process or by several together.
+A rig is learned, and free Gaussians are found, by one process or by several together.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -62,19 +62,36 @@ def run(job: LearnedJob) -> None:
     Example:
         >>> run(LearnedJob(inputs, params, "components/learned_arkit.h5", threads=8))
     """
+    _in_processes(learn_rig, learn_share, job)
+
+
+def find(job: LearnedJob) -> None:
+    """Find and write the free Gaussians of a job, in this process or in `learned.devices` processes.
+
+    A rig of free weights is learned for that in fewer steps.
+    """
+    _in_processes(find_rows, find_share, job)
+
+
+def _in_processes(
+    task: Callable[["LearnedJob", torch.device], None], share: Callable[[dict[str, Any]], None], job: LearnedJob
+) -> None:
+    """Do a job here, or its `share` in each of several processes."""
     if job.devices == 1:
-        learn_rig(
-            job, choose_device(job.params["device"], 1)
-        )  # one torch thread, so that results do not depend on the number of cores
+        task(job, choose_device(job.params["device"], 1))  # one torch thread: no result depends on the number of cores
         return
     places = choose_places(job.params["device"], job.devices)
-    run_together(learn_share, asdict(replace(job, threads=max(1, job.threads // job.devices))), places)
+    run_together(share, asdict(replace(job, threads=max(1, job.threads // job.devices))), places)
 
 
 def learn_share(values: dict[str, Any]) -> None:
     """Learn the rig of a job, given by its fields, together with the other processes."""
-    job = LearnedJob(**values)
-    learn_rig(job, choose_device("auto", 1))
+    learn_rig(LearnedJob(**values), choose_device("auto", 1))
+
+
+def find_share(values: dict[str, Any]) -> None:
+    """Find the free Gaussians of a job, given by its fields, together with the other processes."""
+    find_rows(LearnedJob(**values), choose_device("auto", 1))
 
 
 def learn_rig(job: LearnedJob, device: torch.device) -> None:
@@ -93,15 +110,15 @@ def learn_rig(job: LearnedJob, device: torch.device) -> None:
         write_components(job.output, named(components, subject.template, units))
 
 
-def find(job: LearnedJob) -> None:
-    """Find and write the free Gaussians of a job, for which a rig of free weights is learned in fewer steps."""
-    device = choose_device(job.params["device"], 1)
+def find_rows(job: LearnedJob, device: torch.device) -> None:
+    """Find the free Gaussians of a job on a device; the first process writes them."""
     subject, options, start, plan = _prepared(job)
     with _kept(job) as slot:
         count, seed = round(job.params["free"] * len(start.base)), job.params["seed"]
         looking, rims = _looking(job, subject), _rims(job, subject)
         found = find_free(start, subject, count, options, plan, seed, device, slot, looking=looking, rims=rims)
-        write_free(job.output, found)
+        if World.current().rank == 0:
+            write_free(job.output, found)
 
 
 def _rims(job: LearnedJob, subject: Subject) -> Rims:
