@@ -132,7 +132,7 @@ def test_a_folder_that_names_nothing_asks_for_a_subject():
 
 
 def test_there_is_one_place_for_every_key_and_few_of_them():
-    assert len(keys()) == len(set(keys())) <= 91
+    assert len(keys()) == len(set(keys())) <= 91  # 90, and `subjects`, which is a file of such configurations
 
 
 def test_every_key_says_in_a_sentence_what_it_sets():

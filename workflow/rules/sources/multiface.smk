@@ -58,7 +58,7 @@ rule multiface_plan:
 
 
 rule download_metadata:
-    """Fetch the cameras and frame list of entity {params.entity} (licence CC BY-NC 4.0)."""
+    """Fetch the cameras and frame list of entity {params.entity} (license CC BY-NC 4.0)."""
     input:
         release=ancient(capture_path("archives/release.csv")),
     output:
@@ -77,7 +77,7 @@ rule download_metadata:
 
 
 rule download_segment:
-    """Fetch {wildcards.expression} of entity {params.entity} (licence CC BY-NC 4.0)."""
+    """Fetch {wildcards.expression} of entity {params.entity} (license CC BY-NC 4.0)."""
     input:
         release=ancient(capture_path("archives/release.csv")),
     output:
