@@ -36,6 +36,9 @@ demo: .venv/.run ## run the whole pipeline on the demo head and write report.htm
 viewer: .venv/.run ## serve the web head of a run, with photographs and other families (RESULTS=results/demo PORT=8080 LISTEN=0.0.0.0 LIVE_LINK=11111)
 	$(RUN) splatrig.control.serve $(or $(RESULTS),results/demo) --port $(or $(PORT),8080) $(if $(LISTEN),--host $(LISTEN)) $(if $(LIVE_LINK),--live-link $(LIVE_LINK))
 
+test-slow: .venv/.dev ## what `make test` leaves out: benchmarks in their smallest size that take half a minute, and studies
+	$(RUN) pytest -n $(CORES) -m slow
+
 test: .venv/.dev ## unit tests, property tests and one end-to-end run, in as many processes as there are cores
 	$(RUN) pytest -n $(CORES)
 

@@ -128,7 +128,7 @@ def test_a_changed_value_reruns_its_dependents_and_no_others(pending, key, value
 
 def test_every_section_of_the_configuration_has_a_row():
     tried = {row[0].partition(".")[0] for row in ROWS}
-    assert Config.model_fields.keys() - tried == {"preset", "subject", "neutral", "seed", "device"}
+    assert Config.model_fields.keys() - tried == {"preset", "subject", "subjects", "neutral", "seed", "device"}
 
 
 @pytest.mark.parametrize("change", NO_MATTER)
