@@ -23,15 +23,21 @@ def configured(path, **learned):
     path.write_text(yaml.safe_dump(raw))
 
 
-def test_two_processes_give_the_rig_that_one_gives(finished, tmp_path):
-    project = type(finished)(tmp_path / "copy")
+def by_devices(finished, folder, target, read, **learned):
+    """What `read` gives of a target that one process makes and, from the same start, two: by their number."""
+    project = type(finished)(folder / "copy")
     shutil.copytree(finished.directory, project.directory)
     found = {}
     for devices in (1, 2):
-        configured(project.config, devices=devices, photographs_per_step=2, free=0)
-        done = project.snakemake(TARGET)
+        configured(project.config, devices=devices, photographs_per_step=2, **learned)
+        done = project.snakemake(target)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:]
-        found[devices] = read_components(project.directory / TARGET)
+        found[devices] = read(project.directory / target)
+    return project, found
+
+
+def test_two_processes_give_the_rig_that_one_gives(finished, tmp_path):
+    project, found = by_devices(finished, tmp_path, TARGET, read_components, free=0)
     one, two = (found[devices].W @ found[devices].C for devices in (1, 2))
     assert np.isclose(two, one, atol=1e-3 * np.abs(one).max()).mean() > 1 - ROUNDED
     base = found[1].columns.row_of(found[1].base)
@@ -44,14 +50,7 @@ def test_two_processes_give_the_rig_that_one_gives(finished, tmp_path):
 
 def test_two_processes_find_as_many_free_gaussians_in_the_same_places(finished, tmp_path):
     """Not the same ones: which errors are drawn hangs on their last bits."""
-    project = type(finished)(tmp_path / "copy")
-    shutil.copytree(finished.directory, project.directory)
-    found = {}
-    for devices in (1, 2):
-        configured(project.config, devices=devices, photographs_per_step=2, free=0.5)
-        done = project.snakemake("results/tiny/components/free.h5")
-        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:]
-        found[devices] = read_free(project.directory / "results/tiny/components/free.h5")
+    _, found = by_devices(finished, tmp_path, "results/tiny/components/free.h5", read_free, free=0.5)
     one, two = found[1], found[2]
     assert len(one) > 10
     assert abs(len(two) - len(one)) < 0.05 * len(one)
