@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 .PHONY: help demo viewer test lint format clean
 
 help: ## this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 .venv/.run: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("splatrig needs Python 3.11 or newer, got " + sys.version.split()[0] + "; name another with make PYTHON=...")'
@@ -39,8 +39,9 @@ viewer: .venv/.run ## serve the web head of a run, with photographs and other fa
 test-slow: .venv/.dev ## what `make test` leaves out: benchmarks in their smallest size that take half a minute, and studies
 	$(RUN) pytest -n $(CORES) -m slow
 
-test: .venv/.dev ## unit tests, property tests and one end-to-end run, in as many processes as there are cores
-	$(RUN) pytest -n $(CORES)
+# one more than there are cores: the test on SLURM waits for half of its time
+test: .venv/.dev ## unit tests, property tests and end-to-end runs, in one process more than there are cores
+	$(RUN) pytest -n $$(($(CORES) + 1))
 
 lint: .venv/.dev ## ruff, mypy, import directions, snakefmt, snakemake --lint, documentation
 	ruff check .

@@ -8,7 +8,7 @@ from xdist.scheduler import LoadScopeScheduling
 TESTS = Path(__file__).parent
 
 
-BEGIN_WITH = ("test_bad_input.py", "test_slurm.py", "test_faults.py", "test_extending.py")
+BEGIN_WITH = ("test_slurm.py", "test_faults.py", "test_extending.py", "test_bad_input.py")
 """Of `tests/workflow`: what takes longest, in this order."""
 
 

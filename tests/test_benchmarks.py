@@ -102,6 +102,7 @@ EXPECTED: dict[str, dict[str, tuple[float, float]]] = {
         "cost: local, one subdivision more, 1: gaussians": (3714, 3714),
         "cost: local, 1 N free, 0: steps per second": (1e-3, 1e6),
         "seeds: local, 1 N free, held_out: spread whole": (0, 10),
+        "single fits: 930, 1, 0: psnr (without|own|carried|matrices)": PHOTOGRAPHIC_DB,
     },
     "blendshapes/blendshapes.py": {
         "second: cosine, mean of 51": (0.97, 1),

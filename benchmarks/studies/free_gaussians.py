@@ -9,6 +9,8 @@ in means of images. Regions are those of FOLDER/regions, or made from the labels
 landmarks or from the openings of the mesh. With several `--seeds`, the median over them is printed, and the spread.
 `--images` gets comparisons to look at.
 
+With `--single-fits`, frames are also fitted one by one with and without the free Gaussians (`single_fits.py`).
+
 Where FOLDER has landmarks/gaze.csv, `--eyes` says what rigs make of it: they have components that turn the eyeballs
 (`turning`), the same rows without these (`still`), or nothing is known of eyes (`none`).
 """
@@ -24,6 +26,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from single_fits import compare_single_fits
 
 from splatrig.animation.pictures import Picture, contact_sheet, enlarge, write_png
 from splatrig.animation.render import to_bytes
@@ -253,6 +256,8 @@ def with_seed(structured: Sequence[Variant], seed: int, options: argparse.Namesp
             known: find(first.bench, first.starts["global"], times, options.find_steps, looking if known else None)
             for known in dict.fromkeys(looking is not None and eyes != "none" for eyes in options.eyes)
         }
+        if options.single_fits:
+            compare_single_fits(first.bench, next(iter(found.values())), options.single_fits)
         for eyes in options.eyes if looking is not None else ["none"]:
             name, turned = f"{times:g} N free", looking if eyes == "turning" else None
             name += "" if looking is None else f", eyes {eyes}"
@@ -331,7 +336,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--free", type=float, nargs="*", default=[1.0], help="free Gaussians per structured one")
     parser.add_argument("--eyes", nargs="+", choices=EYES, default=["none", "turning"], help="what is known of eyes")
     parser.add_argument("--third-subdivision", action="store_true", help="structured Gaussians of one more level, too")
-    parser.add_argument("--families", nargs="+", choices=["global", "local"], default=["global", "local"])
+    parser.add_argument("--single-fits", type=int, default=0, metavar="N", help="fit N frames with and without")
+    parser.add_argument("--families", nargs="*", choices=["global", "local"], default=["global", "local"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--held-out", nargs="*", default=[], help="expressions that are not learned from")
     parser.add_argument("--config", type=Path, help="a configuration; without it the defaults")
@@ -348,7 +354,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--neutral-steps", type=int, help="of the neutral's fits")
     parser.set_defaults(fits=None, memory_gib=None, local_lambda=None, fit_steps=None, gpu_gib=None)
     small = {"held_out": ["E002_Moved"], "k": 2, "steps": 3, "find_steps": 14, "solve_steps": 1, "neutral_steps": 4}
-    return parsed(parser, **small, third_subdivision=True, seeds=[0, 1], families=["local"])
+    return parsed(parser, **small, third_subdivision=True, seeds=[0, 1], families=["local"], single_fits=1)
 
 
 def main() -> None:
