@@ -76,7 +76,7 @@ def test_a_run_in_a_bucket_equals_a_local_run(finished, copy_project, bucket, tm
     timed = [path.read_text().splitlines() for path in _runtimes(tmp_path / "stored", finished.results)]
     assert len(timed[0]) == len(timed[1]) > 5, "run times are read from tables in the bucket"
     again = call_snakemake(["--dry-run", *words], project.directory, project.environment | bucket.environment)
-    assert "Nothing to be done" in again.stderr, again.stderr[-3000:]
+    assert "Nothing to be done" in again.stdout + again.stderr, again.stdout[-3000:]
 
 
 def _runtimes(*folders):

@@ -29,7 +29,7 @@ PATCH, PITCH_MM = 7, 1.2
 """Side of the patches in points, and distance between the points."""
 CAMERAS = 6
 """Maximum number of cameras per vertex; those that see it most frontally are used."""
-FEWEST = 3
+FEWEST = 2
 """Number of cameras below which nothing is found."""
 LEAST_COSINE = 0.4
 LEAST_CORRELATION, MARGIN = 0.35, 0.1
