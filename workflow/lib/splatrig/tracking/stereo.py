@@ -31,7 +31,7 @@ CAMERAS = 6
 """Maximum number of cameras per vertex; those that see it most frontally are used."""
 FEWEST = 2
 """Number of cameras below which nothing is found."""
-LEAST_COSINE = 0.4
+LEAST_COSINE = 0.25
 LEAST_CORRELATION, MARGIN = 0.35, 0.1
 """Least mean correlation of a point, and lead over the next best one at which it counts fully."""
 APART_MM = 1.5
