@@ -116,7 +116,7 @@ def read_photograph(path: Path, width: int, height: int) -> NDArray[np.uint8]:  
     """Decode an RGBA image of the expected size, whose alpha is the matte; an RGB image is opaque everywhere."""
     try:
         with Image.open(path) as image:
-            pixels = np.asarray(image.convert("RGBA"))
+            pixels = np.asarray(image if image.mode == "RGBA" else image.convert("RGBA"))  # conversion copies
     except FileNotFoundError as error:
         raise InputError(f"{path}: the photograph is missing; restructure this frame again.") from error
     except (OSError, SyntaxError, ValueError) as error:
