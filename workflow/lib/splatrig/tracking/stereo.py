@@ -36,7 +36,7 @@ LEAST_COSINE = 0.25
 LEAST_CORRELATION, MARGIN = 0.35, 0.1
 """Least mean correlation of a point, and lead over the next best one at which it counts fully."""
 APART_MM = 1.5
-BENDING, STRETCHING, STAYING = 300.0, 1.0, 0.005
+BENDING, STRETCHING, STAYING = 1000.0, 1.0, 0.02
 MARGIN_PX = 6.0
 """Margin of photographs in which no vertex is searched."""
 BEHIND_MM = 3.0
