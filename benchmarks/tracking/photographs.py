@@ -3,7 +3,8 @@
 The first folder is what a run of `preset: photographs` made, the second the capture that its photographs are from, with
 true poses and meshes of the same topology and, in `truth.csv`, the true weights: the demo's second person, for one.
 Printed are errors of poses and of the motion of vertices against the neutral's, both up to where head space lies, of
-the neutral's surface, and the correlation of weights. Without folders frames of the template with a random texture are rendered and tracked.
+the neutral's surface, and the correlation of weights. Without folders frames of the template with a random texture are
+rendered and tracked.
 """
 
 import argparse
