@@ -73,8 +73,8 @@ class Poses:
         values = self._of(frames)
         halves = values[:, :3] / (2.0 * self.radius)
         # sums of x × g and of the vector part of g q* over the Gaussians, each from the sums of its products
-        moments = (rows["means"] - self.center).mT @ upstream["means"]  # [B, 3, 3]
-        turned = upstream["quats"].mT @ rows["quats"]  # [B, 4, 4]
+        moments = _products(rows["means"] - self.center, upstream["means"])  # [B, 3, 3]
+        turned = _products(upstream["quats"], rows["quats"])  # [B, 4, 4]
         torques = _axial(moments) + 0.5 * (turned[:, 1:, 0] - turned[:, 0, 1:] - _axial(turned[:, 1:, 1:]))
         # a small rotation η before that of (1, u) changes u by (η + u × η + u (u · η)) / 2
         turning = (torques + torch.linalg.cross(halves, torques)) / (1.0 + halves.square().sum(dim=1, keepdim=True))
@@ -83,6 +83,13 @@ class Poses:
 
     def _of(self, frames: Sequence[int]) -> Tensor:  # [B, 6]
         return torch.stack([self.values[frame] for frame in frames])  # avoids an index on the device
+
+
+def _products(left: Tensor, right: Tensor) -> Tensor:  # [B, N, A] twice to [B, A, A]
+    """Return Σ x yᵀ over the Gaussians."""
+    if left.is_cuda:  # a matrix product, which is not split along N there, takes 17 times as long
+        return (left[..., :, None] * right[..., None, :]).sum(dim=1)
+    return left.mT @ right
 
 
 def _axial(matrices: Tensor) -> Tensor:  # [B, 3, 3] to [B, 3]
