@@ -18,7 +18,7 @@ rule fit_neutral:
         gaussians=results("gaussians/neutral.h5"),
         picture=reported("renders/fit/neutral.png", "fitted_frames", "2 Fits", expression="neutral"),
         events=directory(results("tensorboard/neutral")),
-    threads: fit_threads(threads_of_large(2))
+    threads: fit_threads(2)
     params:
         **PHOTOMETRY,
         **configured("fitting.recipe", "seed", expression="neutral"),
