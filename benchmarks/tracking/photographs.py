@@ -2,8 +2,9 @@
 
 The first folder is what a run of `preset: photographs` made, the second the capture that its photographs are from, with
 true poses and meshes of the same topology and, in `truth.csv`, the true weights: the demo's second person, for one.
-Printed are errors of poses and of the motion of vertices against the neutral's, both up to where head space lies, and
-the correlation of weights. Without folders frames of the template with a random texture are rendered and tracked.
+Printed are errors of poses and of the motion of vertices against the neutral's, both up to where head space lies, of
+the neutral's surface, and the correlation of weights. Without folders frames of the template with a random texture are
+rendered and tracked.
 """
 
 import argparse
@@ -17,7 +18,8 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from splatrig.capture.tracked import read_positions
-from splatrig.dataset.pose import read_pose
+from splatrig.dataset.pose import read_pose, to_world
+from splatrig.mesh.normals import vertex_normals
 from splatrig.mesh.obj import read_obj
 from support.harness import Figures, machine, parsed, parser_of
 
@@ -54,6 +56,19 @@ def vertex_errors(
     return float(np.linalg.norm(own - expected, axis=2)[rows].mean()), float(moved[rows].mean())
 
 
+def surface_errors(
+    found: NDArray[np.float64],  # [V, 3]
+    true: NDArray[np.float64],  # [V, 3]
+    pose: NDArray[np.float64],  # [3, 4] of the true head
+    faces: NDArray[np.int64],  # [T, 3]
+) -> dict[str, float]:
+    """Return the median distance in millimeters along normals, by the part of the head, from positions in the world."""
+    normals = vertex_normals(true, faces)
+    misses, ahead = np.abs(((found - true) * normals).sum(axis=1)), normals @ pose[:, 2]
+    parts = {"front": ahead > 0.5, "sides": np.abs(ahead) <= 0.5, "back": ahead < -0.5}
+    return {name: float(np.median(misses[rows])) for name, rows in parts.items()}
+
+
 def weight_correlations(found: pd.DataFrame, true: pd.DataFrame) -> pd.Series:
     """Return the correlation of the weights of each blendshape that the capture shows; 0 where it was never found."""
     keys = {"index": ["expression", "frame"], "columns": "unit", "values": "weight"}
@@ -83,6 +98,10 @@ def measure_folders(figures: Figures, capture: Path, true: Path, prefix: str = "
         for root in (capture, true)
     ]
     _report(figures, poses, vertices, prefix)
+    placed = [to_world(own[0], pose[0]) for own, pose in zip(vertices, poses, strict=True)]
+    faces = np.searchsorted(used, mesh.faces)
+    for part, miss in surface_errors(*placed, poses[1][0], faces).items():
+        figures.add(f"{prefix}neutral's median error along normals, {part}", miss, "mm")
     table = pd.read_csv(capture.parent / "tracking" / "weights.csv", dtype={"frame": str})
     weights = weight_correlations(table, pd.read_csv(true / "truth.csv", dtype={"frame": str}))
     figures.add(f"{prefix}mean correlation", weights.mean().clip(0.0), "correlation")

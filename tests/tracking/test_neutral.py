@@ -99,6 +99,19 @@ def test_stereo_moves_a_dented_neutral_back(monkeypatch):
     assert after < 0.5 * before
 
 
+def test_stereo_narrows_a_wide_head_where_no_camera_sees_it_too(monkeypatch):
+    monkeypatch.setattr("splatrig.tracking.stereo.REACHES_MM", (8.0, 5.0))
+    head, cameras = template(), stage((-30.0, 0.0, 30.0))
+    bands = [band_passed(image, 0.6) for image in photographs(head.vertices, REST, cameras)]
+    wide = head.mapped(np.diag([1.05, 1.0, 1.0, 0.0])[:3])
+    refined = refined_neutral(wide, [(state(REST), bands)], cameras)
+    unseen = head.skin[(head.vertices[head.skin, 2] < 0.0) & (np.abs(head.vertices[head.skin, 0]) > 50.0)]
+    before, after = (np.abs(own.vertices - head.vertices)[unseen, 0].mean() for own in (wide, refined))
+    assert before > 2.5 and after < 0.6 * before
+    smiles = [np.ptp(own.shapes[own.names.index("mouthSmileLeft"), :, 0]) for own in (wide, head, refined)]
+    assert abs(smiles[2] - smiles[1]) < 0.5 * abs(smiles[0] - smiles[1])
+
+
 def test_the_camera_that_is_calibrated_wrongly_is_named_and_not_its_neighbors(caplog):
     head, cameras = template(), stage()
     Ks = cameras.Ks.copy()

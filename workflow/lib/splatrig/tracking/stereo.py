@@ -1,7 +1,7 @@
 """The neutral's surface from photographs: for every vertex, the point along its normal where the cameras agree best.
 
-Plane sweep along normals with normalized cross-correlation of small patches, followed by a smooth field of
-displacements through the points found.
+Plane sweep along normals with normalized cross-correlation of small patches, followed by one affine map of the whole
+head and a smooth field of displacements through the points found.
 """
 
 from collections.abc import Sequence
@@ -17,6 +17,7 @@ from splatrig.landmarks.triangulate import projections
 from splatrig.mesh.normals import vertex_areas, vertex_normals
 from splatrig.tracking.landmark_pose import FaceState
 from splatrig.tracking.lids import away_from_lids
+from splatrig.tracking.proportions import affine_motion
 from splatrig.tracking.smoothing import smoothness
 from splatrig.tracking.template_head import TemplateHead
 from splatrig.tracking.views import depths_of, sampled
@@ -35,7 +36,7 @@ LEAST_COSINE = 0.25
 LEAST_CORRELATION, MARGIN = 0.35, 0.1
 """Least mean correlation of a point, and lead over the next best one at which it counts fully."""
 APART_MM = 1.5
-BENDING, STRETCHING, STAYING = 300.0, 1.0, 0.005
+BENDING, STRETCHING, STAYING = 1000.0, 1.0, 0.02
 MARGIN_PX = 6.0
 """Margin of photographs in which no vertex is searched."""
 BEHIND_MM = 3.0
@@ -55,7 +56,7 @@ def refined_neutral(
     `frames` are frames of a neutral face: the state, and band-passed photographs [H, W], one per camera.
     """
     form = smoothness(head.vertices, head.faces, BENDING, STRETCHING, STAYING)
-    skin, lids = head.skin, head.lids
+    skin = head.skin
     for reach in REACHES_MM:
         normals = smooth_normals(head.vertices, head.faces)
         offsets = np.linspace(-reach, reach, OFFSETS)
@@ -68,8 +69,9 @@ def refined_neutral(
             scores += own / len(frames)
             counts = np.minimum(counts, seeing)
         found, certain = best_offsets(scores, offsets)
-        certain = certain * (counts >= FEWEST) * away_from_lids(head.vertices[skin], lids)
-        moved = _through(head, form, skin, found, certain)
+        certain = certain * (counts >= FEWEST) * away_from_lids(head.vertices[skin], head.lids)
+        head, along = _proportioned(head, normals, found, certain)
+        moved = _through(head, form, skin, found - along, certain)
         head = head.with_vertices(head.vertices + moved[:, None] * smooth_normals(head.vertices, head.faces))
     return head
 
@@ -156,6 +158,19 @@ def smooth_normals(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> N
         normals = np.asarray(average @ normals)
         normals = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
     return normals
+
+
+def _proportioned(
+    head: TemplateHead,
+    normals: NDArray[np.float64],  # [n, 3]
+    found: NDArray[np.float64],  # [q]
+    certain: NDArray[np.float64],  # [q]
+) -> tuple[TemplateHead, NDArray[np.float64]]:
+    """Return the head mapped to the offsets of its skin, and the part of the offsets [q] that this makes up."""
+    skin = head.skin
+    areas = vertex_areas(head.vertices, head.faces)[skin]
+    mapped = head.mapped(affine_motion(head.vertices[skin], normals[skin], found, areas, certain))
+    return mapped, ((mapped.vertices - head.vertices)[skin] * normals[skin]).sum(axis=1)
 
 
 def _through(

@@ -61,6 +61,11 @@ class TemplateHead:
         """Return the head with another neutral."""
         return replace(self, vertices=vertices)
 
+    def mapped(self, motion: NDArray[np.float64]) -> "TemplateHead":  # [3, 4]
+        """Return the head after an affine map of its vertices and blendshapes; landmarks stay where they were seen."""
+        linear = motion[:, :3]
+        return replace(self, vertices=self.vertices @ linear.T + motion[:, 3], shapes=self.shapes @ linear.T)
+
 
 def read_template_head(head: str | Path, landmarks: str | Path) -> tuple[TemplateHead, HeadModel]:
     """Read the template head and the model from which it is built.
