@@ -105,11 +105,13 @@ def stages(size: tuple[int, int, int], opacity: float, repeats: int) -> tuple[di
     times = {"project": time_call(project, repeats)[1], "sort": time_call(sort, repeats, before=project)[1]}
     project()
     tiles = sort()
-    records = np.zeros((len(tiles.pairs), compositing.RECORD_COLUMNS), np.float32)
+    records, black = np.zeros((len(tiles.pairs), compositing.RECORD_COLUMNS), np.float32), np.zeros(3, np.float32)
     splat_grads, grads = np.zeros_like(splats), projection.GaussianArrays(*(np.zeros_like(array) for array in arrays))
     calls = {
-        "blend": lambda: compositing.composite_tiles(0, 1, tiles, splats, frame),
-        "blend backward": lambda: compositing.composite_tiles_backward(0, 1, tiles, splats, frame, frame_grad, records),
+        "blend": lambda: compositing.composite_tiles(0, 1, tiles, splats, black, frame),
+        "blend backward": lambda: compositing.composite_tiles_backward(
+            0, 1, tiles, splats, black, frame, frame_grad, records
+        ),
         "sum records": lambda: compositing.sum_records(0, 1, tiles.first_slots, records, splats, splat_grads),
         "project backward": lambda: projection.project_backward(0, 1, arrays, camera, 3, splats, splat_grads, grads),
     }

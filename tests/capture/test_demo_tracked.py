@@ -21,6 +21,14 @@ def test_it_is_one_closed_surface_of_the_size_asked_for_with_unreferenced_vertic
     assert not np.array_equal(used, np.arange(len(used)))
 
 
+def test_a_head_with_fewer_vertices_than_asked_for_keeps_all_of_them(head, fine):
+    mesh = build_tracked_mesh(head, (fine.operator @ head.neutral)[: len(head.neutral)], 20_000)
+    surface = trimesh.Trimesh(mesh.positions(fine.operator @ head.neutral), mesh.faces, process=False)
+    assert surface.is_watertight and surface.euler_number == 2
+    assert 3_000 < len(np.unique(mesh.faces)) < 4_000
+    assert len(mesh.uvs) > len(np.unique(mesh.faces)) and np.ptp(mesh.uvs[mesh.face_uvs], axis=1).max() < 0.25
+
+
 def test_vertices_lie_on_the_full_surface_in_every_frame(head, fine, mesh):
     for weights in ({}, {"jawOpen": 0.8, "mouthSmileLeft": 1.0}):
         vertices = fine.operator @ head.posed(weights)

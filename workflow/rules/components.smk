@@ -16,7 +16,7 @@ rule compute_pca:
         **TRAINING_ROWS,
     output:
         results("components/{level}/pca_{attribute}.h5"),
-    threads: 2
+    threads: threads_of_large(2)
     params:
         **DECOMPOSED,
         **configured("components.k", weights="components.pca_weights"),
@@ -47,7 +47,7 @@ rule compute_sldc:
         results("components/{level}/sldc_{support}_{attribute}.h5"),
     conda:
         "../../envs/training.yaml" if gpu() else "../../envs/components.yaml"
-    threads: 2
+    threads: threads_of_large(2)
     params:
         **DECOMPOSED,
         support="{support}",
@@ -66,7 +66,7 @@ rule upsample_pca:
         attributes=results(f"attributes/{FINEST}.h5"),
     output:
         results("components/{level}/upsampled_pca_all.h5"),
-    threads: 2
+    threads: threads_of_large(2)
     params:
         **configured("components.rest", "components.data_matrix"),
         level="{level}",

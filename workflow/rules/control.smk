@@ -116,7 +116,7 @@ rule pack_web_head:
     output:
         page=results("control/head.html"),
         numbers=results("control/head.json"),
-    threads: 2
+    threads: threads_of_large(2)
     params:
         **configured("control.families", "subject", "device"),
         measured_cameras=2,

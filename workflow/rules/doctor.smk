@@ -15,7 +15,7 @@ rule capture_report:
     output:
         page=reported("capture_report.html", "capture_report", "6 Capture", page="what the doctor says"),
         verdicts=results("capture_report.json"),
-    threads: 2
+    threads: threads_of_large(2)
     params:
         **configured("subject", "capture.background"),
     script:

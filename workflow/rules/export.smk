@@ -93,7 +93,7 @@ rule export_fidelity:
         files=SUBJECT.exported_poses,
     output:
         table=reported("export/{family}/fidelity.csv", "export_fidelity", "3 Components", content="exported poses"),
-    threads: 2
+    threads: threads_of_large(2)
     params:
         **configured("export.poses", "device"),
         expressions=EXPRESSIONS,
@@ -114,7 +114,7 @@ rule film_track:
         mp4=results("video/{family}/{track}.mp4"),
         gif=results("video/{family}/{track}.gif"),
         page=reported("video/{family}/{track}.html", "video", "3 Components", content="film of the track {track}"),
-    threads: 2
+    threads: threads_of_large(2)
     params:
         **configured("video.path", "video.cameras", "video.height", "video.fps", "device"),
         family="{family}",

@@ -127,7 +127,9 @@ def _palette_sample(frames: Sequence[Picture]) -> Picture:
     Without the second half, the eyes, a few pixels in distinct colors, would get the colors of skin.
     """
     pixels = np.concatenate([frame[::4, ::4].reshape(-1, 3) for frame in frames])
-    distinct = np.unique(pixels >> 3, axis=0) << 3
+    cube = (32, 32, 32)  # colors of 5 bits a channel
+    used = np.flatnonzero(np.bincount(np.ravel_multi_index((pixels >> 3).T, cube)))
+    distinct = np.stack(np.unravel_index(used, cube), axis=1).astype(np.uint8) << 3
     spread = np.tile(distinct, (max(1, len(pixels) // (2 * len(distinct))), 1))
     sample = np.concatenate([pixels, spread])
     return np.resize(sample, (-(-len(sample) // 256), 256, 3))

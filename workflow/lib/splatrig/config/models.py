@@ -147,7 +147,8 @@ class Mesh(Section):
     subdivisions: Annotated[int, Field(ge=0, le=3)] = 2
     """Number of midpoint subdivisions of the tracked mesh; the finest level carries the Gaussians."""
     tracked_vertices: Annotated[int, Field(ge=200, le=20000)] = 3500
-    """Number of vertices of the tracked mesh if it is made by the workflow: for photographs alone, and for the demo."""
+    """Number of vertices of the tracked mesh if it is made by the workflow: for photographs alone, and for the demo. It
+    has about as many, and at most the 3,401 of the template."""
     mask_center: Literal["auto"] | Annotated[int, Field(ge=0)] = "auto"
     """Center of the face mask: the tip of the nose, or a vertex of the tracked mesh without unreferenced vertices."""
     mask_fraction: Fraction = 0.57

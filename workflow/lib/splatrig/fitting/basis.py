@@ -119,6 +119,9 @@ def pull(
         return flat @ values.reshape(count, flat.shape[1]).T
     shares = weights.index_select(1, supports.components)
     arriving = upstream.index_select(1, supports.gaussians)  # [B, M, A]
-    torch.sum(arriving * shares[..., None], dim=0, out=to_values)
+    if len(weights) == 1:
+        torch.mul(arriving[0], shares[0, :, None], out=to_values)
+    else:
+        torch.sum(arriving * shares[..., None], dim=0, out=to_values)
     along = (arriving * values).sum(dim=-1)  # [B, M]
     return torch.zeros_like(weights).index_add_(1, supports.components, along)

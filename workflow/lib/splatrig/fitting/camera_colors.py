@@ -64,6 +64,8 @@ def recolored(
         from splatrig.fitting.camera_colors_triton import recolored as fused
 
         return fused(image, alpha, background, matrix)
-    change = matrix - torch.eye(3, 4, dtype=matrix.dtype, device=matrix.device)
-    foreground = image - (1.0 - alpha) * background
-    return image + foreground @ change[:, :3].T + alpha * change[:, 3]
+    # A (image - (1 - alpha) background) + b alpha + (1 - alpha) background, as one affine map of image and alpha
+    linear, offset = matrix[:, :3], matrix[:, 3]
+    unseen = background - linear @ background
+    mapped = torch.cat([linear, (offset - unseen)[:, None]], dim=1)  # [3, 4]
+    return torch.addmm(unseen, torch.cat([image, alpha], dim=-1).reshape(-1, 4), mapped.T).reshape(image.shape)

@@ -63,20 +63,18 @@ def _filter_along_row(padded: Any, weights: Any, out: Any) -> None:
         )
 
 
-@cached_njit(fastmath={"contract", "nsz", "arcp"})
-def _filter_columns(rows: Any, weights: Any, y: int, out: Any) -> None:
-    """Write row `y` of the vertical filtering of `rows` [H, W·3] to `out` [W·3]."""
-    out[:] = weights[5] * rows[y]
-    for distance in range(1, 6):
-        weight = weights[5 - distance]
-        if y - distance >= 0:
-            above = rows[y - distance]
-            for i in range(out.shape[0]):
-                out[i] += weight * above[i]
-        if y + distance < rows.shape[0]:
-            below = rows[y + distance]
-            for i in range(out.shape[0]):
-                out[i] += weight * below[i]
+@cached_njit(fastmath={"contract", "nsz", "arcp"}, inline="always")
+def _filter_columns(padded: Any, weights: Any, y: int, out: Any) -> None:
+    """Write row `y`, filtered vertically, to `out` [W·3]; `padded` [H + 10, W·3] has 5 rows of zeros at each end."""
+    for i in range(out.shape[0]):
+        out[i] = (
+            weights[5] * padded[y + 5, i]
+            + weights[4] * (padded[y + 4, i] + padded[y + 6, i])
+            + weights[3] * (padded[y + 3, i] + padded[y + 7, i])
+            + weights[2] * (padded[y + 2, i] + padded[y + 8, i])
+            + weights[1] * (padded[y + 1, i] + padded[y + 9, i])
+            + weights[0] * (padded[y, i] + padded[y + 10, i])
+        )
 
 
 @cached_njit(fastmath={"contract", "nsz", "arcp"})
@@ -84,7 +82,7 @@ def _filter_moments(x: Any, y: Any, weights: Any, filtered: Any) -> None:
     """Write the windowed means of x, y, x², y², xy to `filtered` [5, H, W·3]."""
     height, length = x.shape
     padded = np.zeros((5, length + 30), x.dtype)
-    rows = np.empty((5, height, length), x.dtype)
+    rows = np.zeros((5, height + 10, length), x.dtype)
     for row in range(height):
         for i in range(length):
             a, b = x[row, i], y[row, i]
@@ -94,7 +92,7 @@ def _filter_moments(x: Any, y: Any, weights: Any, filtered: Any) -> None:
             padded[3, i + 15] = b * b
             padded[4, i + 15] = a * b
         for moment in range(5):
-            _filter_along_row(padded[moment], weights, rows[moment, row])
+            _filter_along_row(padded[moment], weights, rows[moment, row + 5])
     for moment in range(5):
         for row in range(height):
             _filter_columns(rows[moment], weights, row, filtered[moment, row])
@@ -126,11 +124,12 @@ def _gradient_from_slopes(slopes: Any, x: Any, y: Any, weights: Any, gradient: A
     """Write scale · (G*s0 + 2x · G*s1 + y · G*s2) to `gradient`, G the (symmetric) window."""
     height, length = x.shape
     padded = np.zeros(length + 30, x.dtype)
-    rows = np.empty((3, height, length), x.dtype)
+    rows = np.zeros((3, height + 10, length), x.dtype)
     for slope in range(3):
         for row in range(height):
-            padded[15 : 15 + length] = slopes[slope, row]
-            _filter_along_row(padded, weights, rows[slope, row])
+            for i in range(length):
+                padded[i + 15] = slopes[slope, row, i]
+            _filter_along_row(padded, weights, rows[slope, row + 5])
     filtered = np.empty((3, length), x.dtype)
     two = x.dtype.type(2)
     for row in range(height):

@@ -56,7 +56,7 @@ class Tiles(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """A rendered view on black, or the gradients of a loss with respect to one."""
+    """A rendered view, or the gradients of a loss with respect to one."""
 
     image: Array  # [H, W, 3]
     transmittance: Array  # [H, W]
@@ -217,8 +217,8 @@ def _block_range(center: float, reach: float) -> tuple[int, int]:
 
 
 @_kernel
-def composite_tiles(part: int, parts: int, tiles: Tiles, splats: Array, frame: Frame) -> None:
-    """Blend the tiles part, part + parts, … into `frame`."""
+def composite_tiles(part: int, parts: int, tiles: Tiles, splats: Array, background: Array, frame: Frame) -> None:
+    """Blend the tiles part, part + parts, … over `background` [3] into `frame`."""
     height, width = frame.transmittance.shape
     columns = -(-width // TILE)
     channels = 4  # T (negative once closed), red, green, blue
@@ -236,9 +236,10 @@ def composite_tiles(part: int, parts: int, tiles: Tiles, splats: Array, frame: F
         for y in range(tile_rows):
             for x in range(tile_columns):
                 at = _place(y, x, channels)
-                frame.transmittance[y0 + y, x0 + x] = abs(state[at])
+                T = abs(state[at])
+                frame.transmittance[y0 + y, x0 + x] = T
                 for channel in range(3):
-                    frame.image[y0 + y, x0 + x, channel] = state[at + (1 + channel) * LANES]
+                    frame.image[y0 + y, x0 + x, channel] = state[at + (1 + channel) * LANES] + T * background[channel]
 
 
 @_kernel
@@ -276,13 +277,20 @@ def _blend(state: Array, alive: Array, splat: Any, x0: int, y0: int) -> None:
 
 @_kernel
 def composite_tiles_backward(
-    part: int, parts: int, tiles: Tiles, splats: Array, frame: Frame, frame_grad: Frame, records: Array
+    part: int,
+    parts: int,
+    tiles: Tiles,
+    splats: Array,
+    background: Array,
+    frame: Frame,
+    frame_grad: Frame,
+    records: Array,
 ) -> None:
     """Write into `records` [P, 9] the gradient contribution of each (splat, tile) pair; reverse of `composite_tiles`.
 
     Front to back again, with S the part of dL/dcolor · color + dL/dalpha · alpha that comes from the current splat and
     those behind it: dL/dalpha_i = T_i q_i - S_{i+1} / (1 - alpha_i), q_i = dL/dcolor · c_i + dL/dalpha, S_{i+1} = S_i -
-    w_i q_i.
+    w_i q_i. The background, seen through T, adds to dL/dalpha: dL/dalpha - dL/dcolor · background.
     """
     height, width = frame.transmittance.shape
     columns = -(-width // TILE)
@@ -298,11 +306,13 @@ def composite_tiles_backward(
         for y in range(tile_rows):
             for x in range(tile_columns):
                 at, d_alpha = _place(y, x, channels), frame_grad.transmittance[y0 + y, x0 + x]
-                remaining = d_alpha * (1 - frame.transmittance[y0 + y, x0 + x])
+                remaining = d_alpha
                 for channel in range(3):
                     d_color = frame_grad.image[y0 + y, x0 + x, channel]
-                    remaining += d_color * frame.image[y0 + y, x0 + x, channel]
+                    d_alpha -= d_color * background[channel]
+                    remaining += d_color * (frame.image[y0 + y, x0 + x, channel] - background[channel])
                     state[at + (2 + channel) * LANES] = d_color
+                remaining -= frame_grad.transmittance[y0 + y, x0 + x] * frame.transmittance[y0 + y, x0 + x]
                 state[at + LANES] = remaining
                 state[at + 5 * LANES] = d_alpha
         start, end = tiles.offsets[tile], tiles.offsets[tile + 1]

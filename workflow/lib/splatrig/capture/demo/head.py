@@ -189,8 +189,9 @@ def refine(head: HeadModel, levels: int = 2) -> FineHead:
 def boundary_loops(quads: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     """Return the boundary loops of a quad mesh, each a cyclic list of vertices in the direction of its quads."""
     ends = np.concatenate([quads[:, [corner, (corner + 1) % 4]] for corner in range(4)])
-    present = {(int(a), int(b)) for a, b in ends}
-    following = {a: b for a, b in sorted(present) if (b, a) not in present}
+    count = int(quads.max()) + 1
+    edges, reverse = (np.unique(pairs @ [count, 1]) for pairs in (ends, ends[:, ::-1]))
+    following = dict(np.column_stack(np.divmod(np.setdiff1d(edges, reverse, assume_unique=True), count)).tolist())
     loops = []
     while following:
         start = next(iter(following))

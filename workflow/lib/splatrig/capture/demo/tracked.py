@@ -61,6 +61,7 @@ def build_tracked_mesh(
 ) -> TrackedMesh:
     """Build the tracked mesh with about `vertex_count` vertices in faces, and unreferenced vertices of eyes and teeth.
 
+    A head that has fewer keeps all of them.
     `surface` are the cage's vertices on the subdivided neutral, millimeters in head space.
     """
     shell = _closed_shell(head, surface)
@@ -271,6 +272,8 @@ def _decimate(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the indices of the kept points [v] and the faces among them [f, 3]."""
     used, compact = np.unique(triangles, return_inverse=True)
+    if face_count >= len(triangles):
+        return used, compact.reshape(-1, 3)
     own = points[used]
     magnified = own.copy()
     for center, radius in centers:
