@@ -47,6 +47,7 @@ rule decompose_meshes:
         **FOR_ARKIT,
     output:
         components=results("components/base/mesh_{algorithm}.h5"),
+    priority: 20  # the longest jobs of a run, learned rigs, wait for it
     threads: threads_of_large(2)
     params:
         **configured("components.k", "subject"),
@@ -67,6 +68,7 @@ rule find_free_gaussians:
         start=results("components/base/mesh_pca.h5"),
     output:
         free=results("components/free.h5"),
+    priority: 20  # likewise
     threads: CFG.learned.devices * fit_threads(1)
     resources:
         mem_mb=memory(CFG.learned.devices * int(8000 + DECODED)),
@@ -91,6 +93,7 @@ rule learn_rig:
         start=lambda wildcards: results(f"components/base/{START[wildcards.locality]}.h5"),
     output:
         components=results(f"components/{FINEST}/learned_{{locality}}.h5"),
+    priority: 20  # the longest jobs of a run start first
     threads: CFG.learned.devices * fit_threads(1)
     resources:
         mem_mb=memory(CFG.learned.devices * int(4000 + DECODED)),
